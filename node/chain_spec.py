@@ -1,0 +1,352 @@
+"""The chain spec: everything that nodes of one chain must agree on before the first block.
+
+A spec is a JSON file (chain-spec/*.json). It is parsed strictly: unknown fields, wrong types, numbers out of
+range and addresses with a wrong checksum are refused with the file, the field, what it is and what it may be.
+Amounts are u128 in the smallest unit, written as decimal strings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node.errors import ChainSpecError
+from node.json_fields import Fields, read_json, shown
+from pocl.extrinsics import U128_MAX
+from pocl.keys import SS58_PREFIX, ss58_encode
+
+CHAIN_TYPES = ("development", "local", "live")
+VOTING_RULES = ("borda", "median", "screened")
+REWARD_RULES = ("accuracy", "weight_difference")
+AGGREGATION_RULES = ("fedavg",)
+
+MAX_VALIDATORS = 256
+"""A bitmap over owners and n signatures a certificate must stay small."""
+
+_DAY_MS = 24 * 3600 * 1000
+_NAMES = r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}"
+_IDS = r"[a-z0-9][a-z0-9_-]{0,63}"
+_BOOTNODE = r"/(ip4|ip6|dns4|dns6|dns)/[^/\s]+/tcp/[0-9]{1,5}/p2p/[A-Za-z0-9]{10,100}"
+
+
+@dataclass(frozen=True)
+class Properties:
+    """How clients show amounts and addresses."""
+
+    token_symbol: str
+    token_decimals: int
+    ss58_format: int
+
+
+@dataclass(frozen=True)
+class ConsensusSpec:
+    """The timers of agreement, in milliseconds (docs/protocol.md)."""
+
+    block_interval_ms: int
+    heartbeat_ms: int
+    leader_timeout_ms: int
+    view_timeout_ms: int
+    max_timeout_ms: int
+
+
+@dataclass(frozen=True)
+class RoundSpec:
+    """The rules of the rounds: the fields of pocl.v1.RoundConfig under their own names."""
+
+    winners: int
+    test_records: int
+    classes: int
+    min_miners: int
+    train_ms: int
+    predict_ms: int
+    reveal_ms: int
+    vote_ms: int
+    audit_ms: int
+    aggregate_ms: int
+    aggregate_cap_ms: int
+    heartbeat_ms: int
+    voting: str
+    reward: str
+    aggregation: str
+    emission: int
+    base_share_bp: int
+    transfers_per_miner: int
+    audit_tolerance_bp: int
+    screen_margin_bp: int
+    max_weights_bytes: int
+    max_records_bytes: int
+    keep_rounds: int
+
+
+@dataclass(frozen=True)
+class GenesisSpec:
+    """The state before the first block. Accounts are 32-byte public keys."""
+
+    timestamp_ms: int
+    balances: tuple[tuple[bytes, int], ...]
+    validators: tuple[bytes, ...]
+    round: RoundSpec
+    global_model: bytes
+
+
+@dataclass(frozen=True)
+class ChainSpec:
+    """One chain. `learning` names data set, partition, architecture and training (node/worker/learning/spec.py)."""
+
+    name: str
+    id: str
+    chain_type: str
+    bootnodes: tuple[str, ...]
+    properties: Properties
+    consensus: ConsensusSpec
+    genesis: GenesisSpec
+    learning: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as its JSON object, from which `parse` makes an equal one."""
+        genesis = self.genesis
+        prefix = self.properties.ss58_format
+        round_fields = dataclasses.asdict(genesis.round) | {"emission": str(genesis.round.emission)}
+        return {
+            "name": self.name,
+            "id": self.id,
+            "chain_type": self.chain_type,
+            "bootnodes": list(self.bootnodes),
+            "properties": dataclasses.asdict(self.properties),
+            "consensus": dataclasses.asdict(self.consensus),
+            "genesis": {
+                "timestamp_ms": genesis.timestamp_ms,
+                "coin": {
+                    "balances": [[ss58_encode(who, prefix), str(amount)] for who, amount in genesis.balances]
+                },
+                "validators": {"validators": [ss58_encode(who, prefix) for who in genesis.validators]},
+                "round": round_fields,
+                "aggregation": {"global_model": "0x" + genesis.global_model.hex()},
+            },
+            "learning": dict(self.learning),
+        }
+
+    def to_json(self) -> str:
+        """Return the canonical text of the spec: fixed order of fields, two spaces, a final line end."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def save(self, path: Path) -> None:
+        """Write the spec to a file. Raise ChainSpecError when the disk refuses."""
+        try:
+            path.write_text(self.to_json(), encoding="utf-8")
+        except OSError as error:
+            raise ChainSpecError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def load(name_or_path: str | Path) -> ChainSpec:
+    """Return a chain spec by its built-in name (dev, local, pocl-cifar10) or its file.
+
+    Raise ChainSpecError for an unknown name, an unreadable file or anything malformed in it.
+    """
+    path = find(name_or_path)
+    return parse(read_json(path), str(name_or_path))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Return the file of a spec: a path that exists, or a built-in name. Raise ChainSpecError otherwise."""
+    text = str(name_or_path)
+    path = Path(text)
+    if path.suffix == ".json" or "/" in text:
+        if path.is_file():
+            return path
+        # chain-spec/local.json also works outside a checkout: it names the built-in of that name.
+        found = _built_in(path.stem) if path.parts[:-1] == ("chain-spec",) else None
+        if found is None:
+            raise ChainSpecError(f"{text}: there is no such file: give a chain spec's path or {_known()}")
+        return found
+    found = _built_in(text)
+    if found is None:
+        raise ChainSpecError(f"unknown chain {text!r}: give the path of a chain spec or {_known()}")
+    return found
+
+
+def built_in_names() -> list[str]:
+    """Return the names of the chain specs that come with the package."""
+    names = {file.stem for folder in _folders() if folder.is_dir() for file in folder.glob("*.json")}
+    return sorted(names)
+
+
+def parse(value: object, source: str) -> ChainSpec:
+    """Return the spec that a JSON value holds; `source` is its file's name, for messages.
+
+    Raise ChainSpecError for anything missing, unknown, of a wrong type or out of range.
+    """
+    fields = Fields(source, "", value)
+    properties = _properties(fields.section("properties"))
+    consensus = _consensus(fields.section("consensus"))
+    spec = ChainSpec(
+        name=fields.text("name", _NAMES, "letters, digits, spaces, dots and hyphens, at most 64"),
+        id=fields.text("id", _IDS, "lower-case letters, digits and hyphens, at most 64"),
+        chain_type=fields.choice("chain_type", CHAIN_TYPES),
+        bootnodes=_bootnodes(fields),
+        properties=properties,
+        consensus=consensus,
+        genesis=_genesis(fields.section("genesis"), properties.ss58_format, consensus.heartbeat_ms),
+        learning=_learning(fields),
+    )
+    fields.done()
+    return spec
+
+
+def _folders() -> list[Path]:
+    """Where built-in specs lie: in a checkout, else where the wheel put them."""
+    return [
+        Path(__file__).resolve().parent.parent / "chain-spec",
+        Path(sysconfig.get_path("data")) / "share" / "pocl" / "chain-spec",
+    ]
+
+
+def _built_in(name: str) -> Path | None:
+    files = (folder / f"{name}.json" for folder in _folders())
+    return next((file for file in files if file.is_file()), None)
+
+
+def _known() -> str:
+    return "one of " + ", ".join(built_in_names())
+
+
+def _properties(fields: Fields) -> Properties:
+    properties = Properties(
+        token_symbol=fields.text("token_symbol", r"[A-Za-z0-9]{1,12}", "1 to 12 letters and digits"),
+        token_decimals=fields.integer("token_decimals", 0, 30),
+        ss58_format=fields.integer("ss58_format", 0, 16383),
+    )
+    if properties.ss58_format != SS58_PREFIX:
+        raise fields.error("ss58_format", f"is {properties.ss58_format}: this node supports {SS58_PREFIX} only")
+    fields.done()
+    return properties
+
+
+def _consensus(fields: Fields) -> ConsensusSpec:
+    consensus = ConsensusSpec(
+        block_interval_ms=fields.integer("block_interval_ms", 1, 600_000),
+        heartbeat_ms=fields.integer("heartbeat_ms", 10, 600_000),
+        leader_timeout_ms=fields.integer("leader_timeout_ms", 10, 600_000),
+        view_timeout_ms=fields.integer("view_timeout_ms", 10, 600_000),
+        max_timeout_ms=fields.integer("max_timeout_ms", 10, 3_600_000),
+    )
+    order = [(field.name, getattr(consensus, field.name)) for field in dataclasses.fields(consensus)]
+    for (lower, low), (upper, high) in zip(order, order[1:], strict=False):
+        # A leader may wait a whole heartbeat before it proposes; its timer must not fire by then.
+        if low >= high:
+            raise fields.error(upper, f"is {high} but {lower} is {low}: it must be above it")
+    fields.done()
+    return consensus
+
+
+def _bootnodes(fields: Fields) -> tuple[str, ...]:
+    nodes = fields.items("bootnodes")
+    for index, node in enumerate(nodes):
+        if not isinstance(node, str) or not re.fullmatch(_BOOTNODE, node):
+            raise fields.error(
+                f"bootnodes[{index}]", f"is {shown(node)}: it must be an address like /ip4/1.2.3.4/tcp/30333/p2p/12D3Koo..."
+            )
+    return tuple(nodes)
+
+
+def _genesis(fields: Fields, prefix: int, heartbeat_ms: int) -> GenesisSpec:
+    coin, validators = fields.section("coin"), fields.section("validators")
+    aggregation = fields.section("aggregation")
+    accounts = _validators(validators, prefix)
+    genesis = GenesisSpec(
+        timestamp_ms=fields.integer("timestamp_ms", 0, 2**53),
+        balances=_balances(coin, prefix),
+        validators=accounts,
+        round=_round(fields.section("round"), len(accounts), heartbeat_ms),
+        global_model=aggregation.hash("global_model"),
+    )
+    for section in (coin, validators, aggregation, fields):
+        section.done()
+    return genesis
+
+
+def _validators(fields: Fields, prefix: int) -> tuple[bytes, ...]:
+    listed = fields.items("validators")
+    if not 1 <= len(listed) <= MAX_VALIDATORS:
+        raise fields.error("validators", f"has {len(listed)} entries: it must have 1 to {MAX_VALIDATORS}")
+    accounts = [fields.account(f"validators[{i}]", value, prefix) for i, value in enumerate(listed)]
+    _refuse_repeated(fields, "validators", accounts, listed)
+    return tuple(accounts)
+
+
+def _balances(fields: Fields, prefix: int) -> tuple[tuple[bytes, int], ...]:
+    listed = fields.items("balances")
+    balances = []
+    for index, entry in enumerate(listed):
+        place = f"balances[{index}]"
+        if not isinstance(entry, list) or len(entry) != 2:
+            raise fields.error(place, f'is {shown(entry)}: it must be a pair [address, "amount"]')
+        balances.append((fields.account(place, entry[0], prefix), fields.amount_of(place, entry[1])))
+    _refuse_repeated(fields, "balances", [who for who, _ in balances], [entry[0] for entry in listed])
+    total = sum(amount for _, amount in balances)
+    if total > U128_MAX:
+        raise fields.error("balances", f"add up to {total}: they must fit in a u128 together")
+    return tuple(balances)
+
+
+def _refuse_repeated(fields: Fields, name: str, accounts: list[bytes], listed: list[Any]) -> None:
+    for index, account in enumerate(accounts):
+        if account in accounts[:index]:
+            raise fields.error(f"{name}[{index}]", f"is {listed[index]} again: list it once")
+
+
+def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
+    spec = RoundSpec(
+        winners=fields.integer("winners", 1, MAX_VALIDATORS),
+        test_records=fields.integer("test_records", 1, 100_000),
+        classes=fields.integer("classes", 2, 255),
+        min_miners=fields.integer("min_miners", 1, MAX_VALIDATORS),
+        train_ms=fields.integer("train_ms", 1, _DAY_MS),
+        predict_ms=fields.integer("predict_ms", 1, _DAY_MS),
+        reveal_ms=fields.integer("reveal_ms", 1, _DAY_MS),
+        vote_ms=fields.integer("vote_ms", 1, _DAY_MS),
+        audit_ms=fields.integer("audit_ms", 1, _DAY_MS),
+        aggregate_ms=fields.integer("aggregate_ms", 1, _DAY_MS),
+        aggregate_cap_ms=fields.integer("aggregate_cap_ms", 1, 7 * _DAY_MS),
+        heartbeat_ms=fields.integer("heartbeat_ms", 10, 600_000),
+        voting=fields.choice("voting", VOTING_RULES),
+        reward=fields.choice("reward", REWARD_RULES),
+        aggregation=fields.choice("aggregation", AGGREGATION_RULES),
+        emission=fields.amount("emission"),
+        base_share_bp=fields.integer("base_share_bp", 0, 10_000),
+        transfers_per_miner=fields.integer("transfers_per_miner", 1, 1_000_000),
+        audit_tolerance_bp=fields.integer("audit_tolerance_bp", 0, 10_000),
+        screen_margin_bp=fields.integer("screen_margin_bp", 0, 10_000),
+        max_weights_bytes=fields.integer("max_weights_bytes", 1, 2**31),
+        max_records_bytes=fields.integer("max_records_bytes", 1, 2**31),
+        keep_rounds=fields.integer("keep_rounds", 1, 1_000_000),
+    )
+    for name, value in (("winners", spec.winners), ("min_miners", spec.min_miners)):
+        if value > validators:
+            few = "validator is" if validators == 1 else "validators are"
+            raise fields.error(
+                name, f"is {value} but only {validators} {few} listed: lower it or add validators"
+            )
+    if spec.aggregate_cap_ms < spec.aggregate_ms:
+        raise fields.error(
+            "aggregate_cap_ms",
+            f"is {spec.aggregate_cap_ms} but aggregate_ms is {spec.aggregate_ms}: it must not be below it",
+        )
+    if spec.heartbeat_ms != heartbeat_ms:
+        raise fields.error(
+            "heartbeat_ms",
+            f"is {spec.heartbeat_ms} but consensus.heartbeat_ms is {heartbeat_ms}: make them equal",
+        )
+    fields.done()
+    return spec
+
+
+def _learning(fields: Fields) -> Mapping[str, Any]:
+    section = fields.section("learning")
+    return section.values

@@ -1,0 +1,51 @@
+"""What one node is told when it starts: the CLI makes a NodeConfig, node/service.py runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from node.chain_spec import ChainSpec
+from pocl.keys import Keypair
+
+Role = Literal["full", "validator"]
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """One node. Ports of 0 are chosen by the system; `ready_file` then tells which they became.
+
+    `data_path` is the folder of the data sets that need one (cifar10, npz). `keep_blocks` is the number of
+    final blocks whose state is kept, None for all of them (an archive). `worker_threads` limits the training
+    process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
+    demonstrations on a devnet alone.
+
+    The ready file is one JSON object, written atomically once every service is up:
+    {"pid", "name", "role", "chain", "genesis_hash", "peer_id", "p2p_port", "rpc_port", "rpc_address",
+    "addresses": [multiaddr with /p2p/], "validator": ss58 or null}.
+    """
+
+    chain: ChainSpec
+    base_path: Path
+    name: str
+    role: Role = "full"
+    validator_key: Keypair | None = field(default=None, repr=False)
+    p2p_host: str = "0.0.0.0"
+    p2p_port: int = 30333
+    bootnodes: tuple[str, ...] = ()
+    node_key_seed: bytes | None = field(default=None, repr=False)
+    rpc_host: str = "127.0.0.1"
+    rpc_port: int = 9944
+    keep_blocks: int | None = None
+    log_level: str = "info"
+    data_path: Path | None = None
+    worker: bool = True
+    worker_threads: int | None = None
+    worker_behaviour: str = "honest"
+    ready_file: Path | None = None
+
+    @property
+    def account(self) -> bytes | None:
+        """The validator's account, None for a full node."""
+        return self.validator_key.public if self.validator_key is not None else None

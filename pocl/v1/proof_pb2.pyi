@@ -1,0 +1,23 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
+from typing import ClassVar as _ClassVar, Optional as _Optional
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class StateProof(_message.Message):
+    __slots__ = ("key", "exists", "value", "siblings", "other_path", "other_value_hash")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    EXISTS_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    SIBLINGS_FIELD_NUMBER: _ClassVar[int]
+    OTHER_PATH_FIELD_NUMBER: _ClassVar[int]
+    OTHER_VALUE_HASH_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    exists: bool
+    value: bytes
+    siblings: _containers.RepeatedScalarFieldContainer[bytes]
+    other_path: bytes
+    other_value_hash: bytes
+    def __init__(self, key: _Optional[bytes] = ..., exists: _Optional[bool] = ..., value: _Optional[bytes] = ..., siblings: _Optional[_Iterable[bytes]] = ..., other_path: _Optional[bytes] = ..., other_value_hash: _Optional[bytes] = ...) -> None: ...

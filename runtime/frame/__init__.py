@@ -1,0 +1,34 @@
+"""What pallets are written with: storage items, calls, events, errors, hooks, metadata."""
+
+from runtime.frame.codecs import U32, U64, U128, AccountId, Bool, Bytes, Codec, Hash, Message
+from runtime.frame.errors import DispatchError, GenesisError, InvalidBlock, InvalidTransaction, RuntimeFault
+from runtime.frame.pallet import NORMAL, OPERATIONAL, CallInfo, Env, Origin, Pallet, call
+from runtime.frame.storage import StorageDoubleMap, StorageItem, StorageMap, StorageValue
+
+__all__ = [
+    "NORMAL",
+    "OPERATIONAL",
+    "U32",
+    "U64",
+    "U128",
+    "AccountId",
+    "Bool",
+    "Bytes",
+    "CallInfo",
+    "Codec",
+    "DispatchError",
+    "Env",
+    "GenesisError",
+    "Hash",
+    "InvalidBlock",
+    "InvalidTransaction",
+    "Message",
+    "Origin",
+    "Pallet",
+    "RuntimeFault",
+    "StorageDoubleMap",
+    "StorageItem",
+    "StorageMap",
+    "StorageValue",
+    "call",
+]
