@@ -18,6 +18,7 @@ from typing import Any
 
 from node.errors import ChainSpecError
 from node.json_fields import Fields, read_json, shown
+from node.learning_task import read_task
 from pocl.extrinsics import U128_MAX
 from pocl.keys import SS58_PREFIX, ss58_encode
 
@@ -97,7 +98,7 @@ class GenesisSpec:
 
 @dataclass(frozen=True)
 class ChainSpec:
-    """One chain. `learning` names data set, partition, architecture and training (node/worker/learning/spec.py)."""
+    """One chain. `learning` names data set, partition, architecture and training (node/learning_task.py)."""
 
     name: str
     id: str
@@ -185,6 +186,7 @@ def parse(value: object, source: str) -> ChainSpec:
     fields = Fields(source, "", value)
     properties = _properties(fields.section("properties"))
     consensus = _consensus(fields.section("consensus"))
+    genesis = _genesis(fields.section("genesis"), properties.ss58_format, consensus.heartbeat_ms)
     spec = ChainSpec(
         name=fields.text("name", _NAMES, "letters, digits, spaces, dots and hyphens, at most 64"),
         id=fields.text("id", _IDS, "lower-case letters, digits and hyphens, at most 64"),
@@ -192,8 +194,8 @@ def parse(value: object, source: str) -> ChainSpec:
         bootnodes=_bootnodes(fields),
         properties=properties,
         consensus=consensus,
-        genesis=_genesis(fields.section("genesis"), properties.ss58_format, consensus.heartbeat_ms),
-        learning=_learning(fields),
+        genesis=genesis,
+        learning=_learning(fields, genesis.round.classes),
     )
     fields.done()
     return spec
@@ -347,6 +349,13 @@ def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
     return spec
 
 
-def _learning(fields: Fields) -> Mapping[str, Any]:
+def _learning(fields: Fields, classes: int) -> Mapping[str, Any]:
     section = fields.section("learning")
+    task = read_task(section)
+    if task.classes != classes:
+        raise section.error(
+            "dataset",
+            f"is {shown(task.dataset)} with {task.classes} classes but genesis.round.classes is {classes}: "
+            "make them equal",
+        )
     return section.values

@@ -19,7 +19,8 @@ class NodeConfig:
     `data_path` is the folder of the data sets that need one (cifar10, npz). `keep_blocks` is the number of
     final blocks whose state is kept, None for all of them (an archive). `worker_threads` limits the training
     process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
-    demonstrations on a devnet alone.
+    demonstrations on a devnet alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
+    part in consensus, so that a new chain does not open its first round while nobody can train yet.
 
     The ready file is one JSON object, written atomically once every service is up:
     {"pid", "name", "role", "chain", "genesis_hash", "peer_id", "p2p_port", "rpc_port", "rpc_address",
@@ -43,6 +44,7 @@ class NodeConfig:
     worker: bool = True
     worker_threads: int | None = None
     worker_behaviour: str = "honest"
+    wait_for_worker_s: int = 0
     ready_file: Path | None = None
 
     @property

@@ -17,6 +17,7 @@ from node.cli.secrets import DEV_NAMES, default_base_path, load_key, password_fi
 from node.config import NodeConfig
 from node.errors import ConfigError
 from node.keystore import load_or_create_node_key
+from node.layout import node_key_file
 from node.lifetime import die_with_parent
 from pocl.keys import Keypair
 
@@ -45,6 +46,7 @@ class _Options:
     data: Path | None
     no_worker: bool
     worker_threads: int | None
+    wait_for_worker: int
     password_file: Path | None
     key: str | None
     ready_file: Path | None
@@ -80,6 +82,13 @@ def _dev_flags(function: _Command) -> _Command:
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the chain's data set (cifar10, npz).")
 @click.option("--no-worker", is_flag=True, help="Validate blocks, but neither train nor vote on models.")
 @click.option("--worker-threads", type=click.IntRange(1, 1024), help="Threads of the training process.")
+@click.option(
+    "--wait-for-worker",
+    type=click.IntRange(0, 3600),
+    default=0,
+    metavar="SECONDS",
+    help="Join consensus once the worker can train, or after so long.",
+)
 @password_file_option
 @click.option("--key", metavar="NAME", help="The validator's key in this node's keystore.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written as JSON once the node is up.")
@@ -118,7 +127,7 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
     if given.node_key is not None:
         seed = parse_hex(given.node_key, "node key", 32)
     else:
-        seed = load_or_create_node_key(base_path / "network" / "node_key")
+        seed = load_or_create_node_key(node_key_file(base_path))
     return NodeConfig(
         chain=chain,
         base_path=base_path,
@@ -137,6 +146,7 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         worker=key is not None and not given.no_worker,
         worker_threads=given.worker_threads,
         worker_behaviour=given.worker_behaviour,
+        wait_for_worker_s=given.wait_for_worker,
         ready_file=given.ready_file,
     )
 

@@ -25,23 +25,25 @@ _sym_db = _symbol_database.Default()
 from pocl.v1 import block_pb2 as pocl_dot_v1_dot_block__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17pocl/v1/consensus.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\"~\n\x04Vote\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.pocl.v1.VoteKind\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x11\n\tvalidator\x18\x05 \x01(\r\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"\x84\x01\n\x0b\x43\x65rtificate\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.pocl.v1.VoteKind\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07signers\x18\x05 \x01(\x0c\x12\x12\n\nsignatures\x18\x06 \x03(\x0c\"\xce\x01\n\x08Proposal\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1d\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x0e.pocl.v1.Block\x12\x13\n\x0bparent_view\x18\x04 \x01(\x04\x12\x30\n\x12parent_certificate\x18\x05 \x01(\x0b\x32\x14.pocl.v1.Certificate\x12,\n\x0enullifications\x18\x06 \x03(\x0b\x32\x14.pocl.v1.Certificate\x12\x11\n\tsignature\x18\x07 \x01(\x0c\"\x90\x01\n\x10\x43onsensusMessage\x12%\n\x08proposal\x18\x01 \x01(\x0b\x32\x11.pocl.v1.ProposalH\x00\x12\x1d\n\x04vote\x18\x02 \x01(\x0b\x32\r.pocl.v1.VoteH\x00\x12+\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x14.pocl.v1.CertificateH\x00\x42\t\n\x07message\"`\n\rJustification\x12$\n\x0b\x64\x65scendants\x18\x01 \x03(\x0b\x32\x0f.pocl.v1.Header\x12)\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0b\x32\x14.pocl.v1.Certificate*N\n\x08VoteKind\x12\x19\n\x15VOTE_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOTARIZE\x10\x01\x12\x0b\n\x07NULLIFY\x10\x02\x12\x0c\n\x08\x46INALIZE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17pocl/v1/consensus.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\"~\n\x04Vote\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.pocl.v1.VoteKind\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x11\n\tvalidator\x18\x05 \x01(\r\x12\x11\n\tsignature\x18\x06 \x01(\x0c\"\x84\x01\n\x0b\x43\x65rtificate\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1f\n\x04kind\x18\x03 \x01(\x0e\x32\x11.pocl.v1.VoteKind\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\x12\x0f\n\x07signers\x18\x05 \x01(\x0c\x12\x12\n\nsignatures\x18\x06 \x03(\x0c\"\xce\x01\n\x08Proposal\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x1d\n\x05\x62lock\x18\x03 \x01(\x0b\x32\x0e.pocl.v1.Block\x12\x13\n\x0bparent_view\x18\x04 \x01(\x04\x12\x30\n\x12parent_certificate\x18\x05 \x01(\x0b\x32\x14.pocl.v1.Certificate\x12,\n\x0enullifications\x18\x06 \x03(\x0b\x32\x14.pocl.v1.Certificate\x12\x11\n\tsignature\x18\x07 \x01(\x0c\">\n\x0e\x43\x61tchUpRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04view\x18\x02 \x01(\x04\x12\x0f\n\x07missing\x18\x03 \x03(\x0c\"\xbd\x01\n\x10\x43onsensusMessage\x12%\n\x08proposal\x18\x01 \x01(\x0b\x32\x11.pocl.v1.ProposalH\x00\x12\x1d\n\x04vote\x18\x02 \x01(\x0b\x32\r.pocl.v1.VoteH\x00\x12+\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x14.pocl.v1.CertificateH\x00\x12+\n\x08\x63\x61tch_up\x18\x04 \x01(\x0b\x32\x17.pocl.v1.CatchUpRequestH\x00\x42\t\n\x07message\"`\n\rJustification\x12$\n\x0b\x64\x65scendants\x18\x01 \x03(\x0b\x32\x0f.pocl.v1.Header\x12)\n\x0b\x63\x65rtificate\x18\x02 \x01(\x0b\x32\x14.pocl.v1.Certificate*N\n\x08VoteKind\x12\x19\n\x15VOTE_KIND_UNSPECIFIED\x10\x00\x12\x0c\n\x08NOTARIZE\x10\x01\x12\x0b\n\x07NULLIFY\x10\x02\x12\x0c\n\x08\x46INALIZE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pocl.v1.consensus_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VOTEKIND']._serialized_start=774
-  _globals['_VOTEKIND']._serialized_end=852
+  _globals['_VOTEKIND']._serialized_start=883
+  _globals['_VOTEKIND']._serialized_end=961
   _globals['_VOTE']._serialized_start=57
   _globals['_VOTE']._serialized_end=183
   _globals['_CERTIFICATE']._serialized_start=186
   _globals['_CERTIFICATE']._serialized_end=318
   _globals['_PROPOSAL']._serialized_start=321
   _globals['_PROPOSAL']._serialized_end=527
-  _globals['_CONSENSUSMESSAGE']._serialized_start=530
-  _globals['_CONSENSUSMESSAGE']._serialized_end=674
-  _globals['_JUSTIFICATION']._serialized_start=676
-  _globals['_JUSTIFICATION']._serialized_end=772
+  _globals['_CATCHUPREQUEST']._serialized_start=529
+  _globals['_CATCHUPREQUEST']._serialized_end=591
+  _globals['_CONSENSUSMESSAGE']._serialized_start=594
+  _globals['_CONSENSUSMESSAGE']._serialized_end=783
+  _globals['_JUSTIFICATION']._serialized_start=785
+  _globals['_JUSTIFICATION']._serialized_end=881
 # @@protoc_insertion_point(module_scope)

@@ -69,15 +69,27 @@ class Proposal(_message.Message):
     signature: bytes
     def __init__(self, epoch: _Optional[int] = ..., view: _Optional[int] = ..., block: _Optional[_Union[_block_pb2.Block, _Mapping]] = ..., parent_view: _Optional[int] = ..., parent_certificate: _Optional[_Union[Certificate, _Mapping]] = ..., nullifications: _Optional[_Iterable[_Union[Certificate, _Mapping]]] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
+class CatchUpRequest(_message.Message):
+    __slots__ = ("epoch", "view", "missing")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    epoch: int
+    view: int
+    missing: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, epoch: _Optional[int] = ..., view: _Optional[int] = ..., missing: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
 class ConsensusMessage(_message.Message):
-    __slots__ = ("proposal", "vote", "certificate")
+    __slots__ = ("proposal", "vote", "certificate", "catch_up")
     PROPOSAL_FIELD_NUMBER: _ClassVar[int]
     VOTE_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    CATCH_UP_FIELD_NUMBER: _ClassVar[int]
     proposal: Proposal
     vote: Vote
     certificate: Certificate
-    def __init__(self, proposal: _Optional[_Union[Proposal, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ...) -> None: ...
+    catch_up: CatchUpRequest
+    def __init__(self, proposal: _Optional[_Union[Proposal, _Mapping]] = ..., vote: _Optional[_Union[Vote, _Mapping]] = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ..., catch_up: _Optional[_Union[CatchUpRequest, _Mapping]] = ...) -> None: ...
 
 class Justification(_message.Message):
     __slots__ = ("descendants", "certificate")

@@ -10,7 +10,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Handshake(_message.Message):
-    __slots__ = ("genesis_hash", "role", "final_number", "epoch", "validator", "proof", "name")
+    __slots__ = ("genesis_hash", "role", "final_number", "epoch", "validator", "proof", "name", "listen_port")
     class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ROLE_UNSPECIFIED: _ClassVar[Handshake.Role]
@@ -26,6 +26,7 @@ class Handshake(_message.Message):
     VALIDATOR_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    LISTEN_PORT_FIELD_NUMBER: _ClassVar[int]
     genesis_hash: bytes
     role: Handshake.Role
     final_number: int
@@ -33,7 +34,8 @@ class Handshake(_message.Message):
     validator: bytes
     proof: bytes
     name: str
-    def __init__(self, genesis_hash: _Optional[bytes] = ..., role: _Optional[_Union[Handshake.Role, str]] = ..., final_number: _Optional[int] = ..., epoch: _Optional[int] = ..., validator: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., name: _Optional[str] = ...) -> None: ...
+    listen_port: int
+    def __init__(self, genesis_hash: _Optional[bytes] = ..., role: _Optional[_Union[Handshake.Role, str]] = ..., final_number: _Optional[int] = ..., epoch: _Optional[int] = ..., validator: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., name: _Optional[str] = ..., listen_port: _Optional[int] = ...) -> None: ...
 
 class BlockAnnounce(_message.Message):
     __slots__ = ("block", "justification")
@@ -90,3 +92,13 @@ class BlobResponse(_message.Message):
     data: bytes
     chunk_hashes: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, found: _Optional[bool] = ..., size: _Optional[int] = ..., data: _Optional[bytes] = ..., chunk_hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class PeersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class PeersResponse(_message.Message):
+    __slots__ = ("addresses",)
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...

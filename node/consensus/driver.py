@@ -1,0 +1,278 @@
+"""The I/O around the consensus core: what the core asks for, carried out under trio.
+
+One task takes events from the inbox, one at a time, and carries out the actions of each step in order
+(node/consensus/types.py says what the order promises). Building and validating may have to wait for work or
+for a block's time; they run as tasks of their own and answer with an event.
+
+A leader builds at once when there is work: transactions, or something the round is waiting for. Without work
+it builds at the heartbeat. Never sooner than the block interval after the parent.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import trio
+
+from node.chain import Chain, UnknownParent
+from node.chain_spec import ConsensusSpec
+from node.consensus import types as t
+from node.consensus.core import Core
+from node.consensus.leaders import leader
+from node.consensus.log import ConsensusLog
+from node.errors import PoclError
+from node.network import Network, Peer
+from node.pool import TransactionPool
+from pallets.round.work import needs_block
+from pocl.extrinsics import extrinsic_hash
+from pocl.v1.consensus_pb2 import ConsensusMessage
+from runtime.codec import encode
+from runtime.frame import InvalidBlock
+
+log = logging.getLogger("pocl.consensus")
+
+MAX_INBOX = 20_000
+"""Messages waiting for the core; beyond it the newest are dropped, as a network drops them."""
+
+WORK_POLL_S = 0.1
+"""How often a leader without transactions looks whether the round has a deadline to act on."""
+
+_BLAME_POINTS = 20
+
+
+class AgreementFailed(PoclError):
+    """Agreement cannot go on: the node must stop."""
+
+
+@dataclass(frozen=True)
+class Follower:
+    """What the driver tells the rest of the node."""
+
+    need_sync: Callable[[Peer | None], None]
+    """Final blocks are missing; the peer may have them."""
+
+
+class ConsensusDriver:
+    """Runs one validator's core until cancelled or until agreement fails."""
+
+    def __init__(
+        self,
+        *,
+        core: Core,
+        journal: ConsensusLog,
+        chain: Chain,
+        pool: TransactionPool,
+        network: Network,
+        account: bytes,
+        spec: ConsensusSpec,
+        follower: Follower,
+    ) -> None:
+        self._core = core
+        self._journal = journal
+        self._chain = chain
+        self._pool = pool
+        self._network = network
+        self._account = account
+        self._spec = spec
+        self._follower = follower
+        self._inbox: deque[t.Event] = deque()
+        self._arrived = trio.Event()
+        self._work = trio.Event()
+        self._timers: dict[t.TimerKind, trio.CancelScope] = {}
+        self._building: trio.CancelScope | None = None
+        self._held: dict[bytes, trio.CancelScope] = {}
+        self._proposed_at: dict[bytes, float] = {}
+        self.finality_ms: deque[int] = deque(maxlen=4096)
+        """Proposal to final, of the last blocks this node saw proposed."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch the core is in."""
+        return self._core.epoch.epoch
+
+    @property
+    def view(self) -> int:
+        """The view the core is in."""
+        return self._core.view
+
+    @property
+    def leader(self) -> bytes:
+        """The account that leads the present view."""
+        return leader(self._core.epoch, self._core.view)
+
+    def post(self, event: t.Event) -> None:
+        """Give the core an event."""
+        self._inbox.append(event)
+        self._arrived.set()
+
+    def on_message(self, peer: Peer, message: ConsensusMessage) -> None:
+        """Take in what a peer sent."""
+        if len(self._inbox) < MAX_INBOX:
+            self.post(t.MessageReceived(message, peer, peer.validator))
+
+    def work_arrived(self) -> None:
+        """Tell a leader that waits for work that there may be some."""
+        self._work.set()
+
+    async def run(self) -> None:
+        """Agree until cancelled. Raise AgreementFailed when the core halts."""
+        unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self.post(t.Started())
+                while True:
+                    await self._step()
+        finally:
+            unsubscribe()
+
+    async def _step(self) -> None:
+        while not self._inbox:
+            self._arrived = trio.Event()
+            await self._arrived.wait()
+        for action in self._core.step(self._inbox.popleft()):
+            await self._perform(action)
+        # Many messages in a row must not keep the rest of the node waiting.
+        await trio.lowlevel.checkpoint()
+
+    async def _perform(self, action: t.Action) -> None:
+        match action:
+            case t.Persist(records):
+                # Shielded: a record half handed over to a thread must be on disk when this returns.
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(self._journal.append, records)
+            case t.Broadcast(message):
+                self._network.broadcast_consensus(encode(message))
+            case t.Send(peer, message):
+                assert isinstance(peer, Peer)
+                self._network.send_consensus(peer, encode(message))
+            case t.SetTimer(timer, delay_ms):
+                self._set_timer(timer, delay_ms)
+            case t.Build():
+                self._start_build(action)
+            case t.Validate():
+                self._start_validate(action)
+            case t.Notarized(block_hash):
+                self._chain.set_best(block_hash)
+            case t.Final():
+                self._finalize(action)
+            case t.Prune(epoch, view):
+                await trio.to_thread.run_sync(self._journal.prune, epoch, view)
+            case t.NeedSync(peer, _):
+                self._follower.need_sync(peer if isinstance(peer, Peer) else None)
+            case t.Blame(peer, reason):
+                if isinstance(peer, Peer):
+                    self._network.penalize(peer.peer_id, _BLAME_POINTS, reason)
+            case t.Offence(kind, account, _, _):
+                log.warning("validator %s: %s", account.hex(), kind.value)
+            case t.Halt(reason):
+                raise AgreementFailed(f"consensus stopped: {reason}")
+
+    def _set_timer(self, timer: t.Timer, delay_ms: int) -> None:
+        before = self._timers.pop(timer.kind, None)
+        if before is not None:
+            before.cancel()
+        scope = trio.CancelScope()
+        self._timers[timer.kind] = scope
+        self._nursery.start_soon(self._run_timer, timer, delay_ms, scope)
+
+    async def _run_timer(self, timer: t.Timer, delay_ms: int, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(delay_ms / 1000)
+            self.post(t.TimerFired(timer))
+
+    def _start_build(self, request: t.Build) -> None:
+        if self._building is not None:
+            self._building.cancel()
+        self._building = trio.CancelScope()
+        self._nursery.start_soon(self._build, request, self._building)
+
+    async def _build(self, request: t.Build, scope: trio.CancelScope) -> None:
+        with scope:
+            parent = self._chain.header(request.parent_hash)
+            assert parent is not None
+            await self._wait_for_work(request.parent_hash, parent.timestamp_ms)
+            executed = self._chain.propose(
+                request.parent_hash,
+                epoch=request.epoch,
+                view=request.view,
+                timestamp_ms=max(now_ms(), parent.timestamp_ms + 1),
+                author=self._account,
+                extrinsics=self._candidates(request.parent_hash),
+                verified=self._pool.verified,
+            )
+            self._proposed_at[executed.hash] = trio.current_time()
+            self.post(t.Built(request.epoch, request.view, executed.block))
+
+    async def _wait_for_work(self, parent_hash: bytes, parent_ms: int) -> None:
+        """Return when a block on this parent is due."""
+        # A parent from a clock ahead of ours, or from long ago, must not make us wait longer than the heartbeat.
+        age_s = min(max(now_ms() - parent_ms, 0) / 1000, self._spec.heartbeat_ms / 1000)
+        earliest = trio.current_time() + self._spec.block_interval_ms / 1000 - age_s
+        latest = trio.current_time() + self._spec.heartbeat_ms / 1000 - age_s
+        await trio.sleep_until(earliest)
+        pallets = self._chain.pallets(self._chain.state_after(parent_hash))
+        while trio.current_time() < latest:
+            self._work = trio.Event()
+            if next(iter(self._candidates(parent_hash)), None) is not None:
+                return
+            if needs_block(pallets, max(now_ms(), parent_ms + 1)):
+                return
+            with trio.move_on_until(min(latest, trio.current_time() + WORK_POLL_S)):
+                await self._work.wait()
+
+    def _candidates(self, parent_hash: bytes) -> list[bytes]:
+        """Return what a block on this parent should include, best first."""
+        included: set[bytes] = set()
+        block_hash = parent_hash
+        while (executed := self._chain.executed(block_hash)) is not None:
+            included.update(extrinsic_hash(data) for data in executed.block.extrinsics)
+            block_hash = executed.header.parent_hash
+        return [entry.data for entry in self._pool.ready(exclude=included)]
+
+    def _start_validate(self, request: t.Validate) -> None:
+        self._proposed_at.setdefault(request.block_hash, trio.current_time())
+        held = self._held.pop(request.block_hash, None)
+        if held is not None:
+            held.cancel()
+        ahead_ms = request.block.header.timestamp_ms - now_ms()
+        if request.certified or ahead_ms <= 0:
+            self._validate(request)
+            return
+        scope = trio.CancelScope()
+        self._held[request.block_hash] = scope
+        self._nursery.start_soon(self._validate_when_due, request, ahead_ms, scope)
+
+    async def _validate_when_due(self, request: t.Validate, ahead_ms: int, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(ahead_ms / 1000)
+            self._held.pop(request.block_hash, None)
+            self._validate(request)
+
+    def _validate(self, request: t.Validate) -> None:
+        try:
+            self._chain.import_block(request.block, verified=self._pool.verified)
+        except (InvalidBlock, UnknownParent) as error:
+            self.post(t.Validated(request.block_hash, False, str(error)))
+        else:
+            self.post(t.Validated(request.block_hash, True))
+
+    def _finalize(self, action: t.Final) -> None:
+        if self._chain.final_number >= action.number:
+            return
+        for executed in self._chain.finalize(action.block_hash, action.certificate):
+            proposed = self._proposed_at.pop(executed.hash, None)
+            if proposed is not None:
+                self.finality_ms.append(round((trio.current_time() - proposed) * 1000))
+        # Blocks that never became final.
+        while len(self._proposed_at) > 256:
+            del self._proposed_at[next(iter(self._proposed_at))]
+
+
+def now_ms() -> int:
+    """Return the wall clock in Unix milliseconds, as block timestamps count."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,157 @@
+"""Follows a devnet's chain and gathers what its table and its summary need."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import grpc
+
+from node.devnet.remote import RemoteNode
+from node.errors import DevnetError
+from pocl.v1.aggregation_pb2 import AggregationEvent
+from pocl.v1.block_pb2 import EventRecord
+from pocl.v1.coin_pb2 import CoinEvent
+from pocl.v1.node_service_pb2 import NodeInfo
+from pocl.v1.round_pb2 import SETTLED, Phase
+from pocl.v1.rounds_service_pb2 import MinerView, RoundView
+from pocl.v1.worker_service_pb2 import WorkerReport
+
+
+@dataclass
+class Disqualified:
+    """A provisional winner that the audit removed."""
+
+    round: int
+    miner: bytes
+    reason: int
+
+
+@dataclass
+class Observation:
+    """What is known of the network so far."""
+
+    scanned: int = 0
+    current: RoundView = field(default_factory=RoundView)
+    ended: dict[int, RoundView] = field(default_factory=dict)
+    infos: dict[str, NodeInfo] = field(default_factory=dict)
+    reports: dict[int, dict[str, WorkerReport]] = field(default_factory=dict)
+    """By round, then by node."""
+    disqualified: list[Disqualified] = field(default_factory=list)
+    submitted: set[bytes] = field(default_factory=set)
+    """Hashes of the devnet's own transfers."""
+    included: dict[bytes, int] = field(default_factory=dict)
+    """Of those, the ones in a final block that succeeded: hash -> number in the queue."""
+    settled: set[int] = field(default_factory=set)
+    """Numbers in the queue of transfers that were paid."""
+
+    @property
+    def settled_count(self) -> int:
+        """How many of the devnet's own transfers were paid."""
+        return sum(index in self.settled for index in self.included.values())
+
+    def accuracy(self, round: int) -> float | None:
+        """Return the test accuracy of a round's new model: the median over the workers that measured it."""
+        found = [
+            report.global_accuracy
+            for report in self.reports.get(round, {}).values()
+            if report.HasField("global_accuracy")
+        ]
+        return statistics.median(found) if found else None
+
+    def train_ms(self, round: int) -> int:
+        """Return the slowest miner's training time."""
+        return max((report.train_ms for report in self.reports.get(round, {}).values()), default=0)
+
+    def compute_ms(self, round: int) -> int:
+        """Return the time of the miner that spent most on training, prediction and audit together."""
+        reports = self.reports.get(round, {}).values()
+        return max((report.train_ms + report.predict_ms + report.audit_ms for report in reports), default=0)
+
+    def finality_ms(self) -> list[int]:
+        """Return proposal-to-final times of the nodes' last blocks, ascending."""
+        return sorted(value for info in self.infos.values() for value in info.finality_ms)
+
+
+class Observer:
+    """Polls the nodes; `update` is cheap enough to be called a few times a second."""
+
+    def __init__(self, nodes: Sequence[RemoteNode]) -> None:
+        self.nodes = nodes
+        self.seen = Observation()
+
+    def update(self) -> Observation:
+        """Read what is new. Raise DevnetError when a node cannot be asked."""
+        try:
+            for node in self.nodes:
+                self.seen.infos[node.name] = node.node_info()
+            self._scan_blocks(self.nodes[0])
+            self.seen.current = self.nodes[0].current_round()
+            self._end_rounds(self.nodes[0])
+        except grpc.RpcError as error:
+            raise DevnetError(f"a node does not answer: {describe(error)}") from None
+        return self.seen
+
+    def update_reports(self, from_round: int) -> None:
+        """Read what the workers measured since a round. Raise DevnetError when a node cannot be asked."""
+        try:
+            for node in self.nodes:
+                for report in node.reports(from_round):
+                    self.seen.reports.setdefault(report.round, {})[node.name] = report
+        except grpc.RpcError as error:
+            raise DevnetError(f"a node does not answer: {describe(error)}") from None
+
+    def _scan_blocks(self, node: RemoteNode) -> None:
+        final = self.seen.infos[node.name].final_number
+        while self.seen.scanned < final:
+            number = self.seen.scanned + 1
+            view = node.block(number)
+            for event in view.events:
+                self._note(event, list(view.extrinsic_hashes))
+            self.seen.scanned = number
+
+    def _note(self, event: EventRecord, hashes: list[bytes]) -> None:
+        if (event.pallet, event.name) == ("coin", "TransferQueued"):
+            hash = hashes[event.extrinsic_index]
+            if hash in self.seen.submitted:
+                self.seen.included[hash] = CoinEvent.TransferQueued.FromString(event.data).index
+        elif (event.pallet, event.name) == ("coin", "TransferSettled"):
+            self.seen.settled.add(CoinEvent.TransferSettled.FromString(event.data).index)
+        elif (event.pallet, event.name) == ("aggregation", "WinnerDisqualified"):
+            lost = AggregationEvent.WinnerDisqualified.FromString(event.data)
+            self.seen.disqualified.append(Disqualified(lost.round, lost.winner, lost.reason))
+
+    def _end_rounds(self, node: RemoteNode) -> None:
+        last = self.seen.current.round
+        if not self.seen.current.summary.outcome:
+            last -= 1
+        for round in range(max(self.seen.ended, default=0) + 1, last + 1):
+            self.seen.ended[round] = node.round(round)
+
+
+def delivered(view: RoundView) -> list[MinerView]:
+    """Return the miners that delivered what the round's present phase asks for."""
+    fields = {
+        Phase.TRAIN: "proposal",
+        Phase.PREDICT: "commit",
+        Phase.REVEAL: "reveal",
+        Phase.VOTE: "ballot",
+        Phase.AUDIT: "audit",
+        Phase.AGGREGATE: "attestation",
+    }
+    name = fields.get(view.state.phase)
+    return [miner for miner in view.miners if name and miner.HasField(name)]  # type: ignore[arg-type]
+
+
+def is_void(view: RoundView) -> bool:
+    """Tell whether an ended round was void."""
+    return view.summary.outcome != SETTLED
+
+
+def describe(error: grpc.RpcError) -> str:
+    """Return a gRPC error as one line."""
+    code, details = getattr(error, "code", None), getattr(error, "details", None)
+    if callable(code) and callable(details):
+        return f"{code().name}: {' '.join(str(details()).split())}"
+    return " ".join(str(error).split())

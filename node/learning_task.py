@@ -1,0 +1,154 @@
+"""The learning task: what all miners of a chain train, on which data, dealt how, with which settings.
+
+It is the `learning` section of the chain spec. Its canonical bytes are part of the genesis state (item
+`model_propose.Task`), so every worker reads it from the chain and none can train something else by mistake.
+Numbers that are not whole (learning rate, alpha) are decimal strings: the canonical bytes hold no floats.
+
+    dataset         digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own arrays)
+    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a seed
+    architecture    digits-cnn | paper-cnn | mlp (node/worker/learning/architectures.py)
+    seed            of the initial model, of the data set's making and of each miner's training
+    batch_size, epochs, optimizer (adam | sgd), learning_rate, early_stopping_patience
+    evaluation_records   of the test part, on which a new global model is measured; 0 takes all
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node.errors import ChainSpecError
+from node.json_fields import Fields, shown
+
+DATASETS = ("digits", "cifar10", "npz")
+PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
+ARCHITECTURES = ("digits-cnn", "paper-cnn", "mlp")
+OPTIMIZERS = ("adam", "sgd")
+INPUT_DTYPES = ("uint8", "float32")
+
+MIN_IMAGE_SIDE = 8
+"""Both convolutional networks halve an image up to three times."""
+
+_SHAPES = {"digits": (16, 16, 1), "cifar10": (32, 32, 3)}
+_CLASSES = 10  # of both data sets that come by name
+_MAX_SEED = 2**53 - 1  # what every JSON reader keeps exactly
+_MAX_INPUTS = 2**24
+_DECIMAL = r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,9})?"
+_SOURCE = "the chain's learning task"
+
+
+@dataclass(frozen=True)
+class Partition:
+    """How a shared data set is dealt to the miners. `alpha` is given for dirichlet alone."""
+
+    kind: str
+    seed: int
+    alpha: float | None = None
+
+
+@dataclass(frozen=True)
+class LearningTask:
+    """One task, checked. `input_shape` is that of one record, without the batch."""
+
+    dataset: str
+    input_shape: tuple[int, ...]
+    input_dtype: str
+    classes: int
+    partition: Partition
+    architecture: str
+    seed: int
+    batch_size: int
+    epochs: int
+    optimizer: str
+    learning_rate: float
+    early_stopping_patience: int
+    evaluation_records: int
+
+
+def read_task(fields: Fields) -> LearningTask:
+    """Return the task that a JSON object holds. Raise ChainSpecError for anything malformed in it."""
+    dataset = fields.choice("dataset", DATASETS)
+    shape, dtype, classes = _inputs(fields, dataset)
+    task = LearningTask(
+        dataset=dataset,
+        input_shape=shape,
+        input_dtype=dtype,
+        classes=classes,
+        partition=_partition(fields.section("partition")),
+        architecture=_architecture(fields, shape),
+        seed=fields.integer("seed", 0, _MAX_SEED),
+        batch_size=fields.integer("batch_size", 1, 65_536),
+        epochs=fields.integer("epochs", 1, 10_000),
+        optimizer=fields.choice("optimizer", OPTIMIZERS),
+        learning_rate=_decimal(fields, "learning_rate"),
+        early_stopping_patience=fields.integer("early_stopping_patience", 1, 10_000),
+        evaluation_records=fields.integer("evaluation_records", 0, 10_000_000),
+    )
+    fields.done()
+    return task
+
+
+def task_bytes(task: Mapping[str, Any]) -> bytes:
+    """Return the canonical JSON of a `learning` section: ASCII, names sorted, no spaces."""
+    return json.dumps(task, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+
+
+def parse_task(data: bytes) -> LearningTask:
+    """Return the task of canonical bytes. Raise ChainSpecError when they are not those of a task."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ChainSpecError(f"{_SOURCE} is not JSON: {shown(repr(data[:40]))}") from None
+    if task_bytes(value) != data:
+        raise ChainSpecError(f"{_SOURCE} is not in canonical JSON: names sorted, no spaces, none given twice")
+    return read_task(Fields(_SOURCE, "", value))
+
+
+def _inputs(fields: Fields, dataset: str) -> tuple[tuple[int, ...], str, int]:
+    """Return shape and dtype of a record and the number of classes; only npz has fields for them."""
+    if dataset != "npz":
+        return _SHAPES[dataset], "uint8", _CLASSES
+    shape = fields.items("input_shape")
+    total = 1
+    for index, side in enumerate(shape):
+        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= 65_536:
+            raise fields.error(f"input_shape[{index}]", f"is {shown(side)}: it must be a whole number from 1 to 65536")
+        total *= side
+    if not 1 <= len(shape) <= 4 or total > _MAX_INPUTS:
+        raise fields.error(
+            "input_shape", f"is {shown(shape)}: it must be 1 to 4 lengths with a product of at most {_MAX_INPUTS}"
+        )
+    dtype = fields.choice("input_dtype", INPUT_DTYPES)
+    # 255 marks "no prediction" on the chain, so 254 is the last label.
+    return tuple(shape), dtype, fields.integer("classes", 2, 255)
+
+
+def _partition(fields: Fields) -> Partition:
+    kind = fields.choice("kind", PARTITIONS)
+    seed = fields.integer("seed", 0, _MAX_SEED)
+    alpha = _decimal(fields, "alpha") if kind == "dirichlet" else None
+    fields.done()
+    return Partition(kind, seed, alpha)
+
+
+def _architecture(fields: Fields, shape: tuple[int, ...]) -> str:
+    name = fields.choice("architecture", ARCHITECTURES)
+    if name != "mlp" and (len(shape) != 3 or min(shape[:2]) < MIN_IMAGE_SIDE):
+        raise fields.error(
+            "architecture",
+            f"is {shown(name)} but a record's shape is {list(shape)}: it needs images [height, width, channels] "
+            f"of at least {MIN_IMAGE_SIDE} by {MIN_IMAGE_SIDE} (mlp takes any shape)",
+        )
+    return name
+
+
+def _decimal(fields: Fields, name: str) -> float:
+    value = fields.take(name)
+    if not isinstance(value, str) or not re.fullmatch(_DECIMAL, value) or float(value) == 0:
+        raise fields.error(
+            name, f'is {shown(value)}: it must be a number above 0 as a decimal string, such as "0.001"'
+        )
+    return float(value)

@@ -1,0 +1,376 @@
+"""The one module that touches py-libp2p: a host whose connections are safe to use (TCP, Noise, Yamux).
+
+What the library needs to be told or kept from, each measured or read in 0.8.1:
+- an exception that leaves a stream handler ends the process: `_on_stream` is the outermost handler and lets
+  none out;
+- a cancelled write can leave half a Noise frame and a connection that looks alive: `Link` shields the write of
+  every connection, so no cancellation, the library's own timeouts included, stops one half way. What is stuck
+  ends by closing the socket under it (`Link.drop`), never by cancelling;
+- closing a connection politely waits for a write lock that a hung peer never frees: `drop` closes the TCP
+  socket, and the library's tasks end by themselves;
+- an inbound connection keeps its place among the inbound limit until the process ends: `_accept` takes the
+  library's handler's place and ends with the connection;
+- streams and their buffers are unbounded: both are bounded here;
+- the listening socket is opened with SO_REUSEPORT, so a second node would silently share the port: it is
+  probed without first;
+- addresses that failed once are refused for 60 s, peers are dialled unasked, and limits keep no places for
+  validators: redialling, discovery and limits are ours (dialer.py, service.py), the library's are off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+# Fewer small writes for each read; read by the library whenever a stream is read.
+os.environ.setdefault("PY_YAMUX_RELEASE_ON_READ", "0")
+
+import trio
+from libp2p import new_host
+from libp2p.abc import INetConn, INetStream, INotifee
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.custom_types import TProtocol
+from libp2p.network.config import ConnectionConfig, RetryConfig
+from libp2p.network.connection.raw_connection import RawConnection
+from libp2p.network.stream.exceptions import StreamEOF
+from libp2p.network.swarm import Swarm
+from libp2p.peer.id import ID
+from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
+from multiaddr import Multiaddr
+
+from node.errors import NodeStartError
+from node.network.frames import FrameReader
+
+logger = logging.getLogger(__name__)
+
+MAX_STREAMS = 64
+"""Inbound streams of one connection at a time, those still choosing a protocol included."""
+
+MAX_BUFFERED = 64 * 2**20
+"""Bytes that a connection may have unread in all its streams. The library does not hold peers to their windows."""
+
+_NEGOTIATION_S = 10
+_DIAL_S = 10.0
+
+
+class LinkError(Exception):
+    """A stream or its connection broke, or the peer does not speak the protocol."""
+
+
+class Stream:
+    """A stream with errors of one kind. After any error it is of no use but to be reset."""
+
+    def __init__(self, link: Link, stream: INetStream) -> None:
+        self.link = link
+        self._stream = stream
+        self.writing_since: float | None = None
+        """trio.current_time() when the write that is under way began."""
+
+    def frames(self, max_bytes: int) -> FrameReader:
+        """Return a reader of this stream's frames; there can be only one."""
+        return FrameReader(self._read, max_bytes)
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it. Raise LinkError when the stream breaks."""
+        self.writing_since = trio.current_time()
+        try:
+            await self._stream.write(data)
+        except Exception as error:
+            raise LinkError(f"cannot write: {error or type(error).__name__}") from error
+        finally:
+            self.writing_since = None
+
+    async def end_write(self) -> None:
+        """Tell the other side that nothing more follows. Raise LinkError."""
+        try:
+            await self._stream.close_write()
+        except Exception as error:
+            raise LinkError(f"cannot close: {error or type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """End the stream in both directions; errors do not matter any more."""
+        with contextlib.suppress(Exception), trio.CancelScope(shield=True):
+            await self._stream.close()
+
+    async def reset(self) -> None:
+        """Give the stream up, telling the other side."""
+        with contextlib.suppress(Exception), trio.CancelScope(shield=True):
+            await self._stream.reset()
+
+    async def _read(self, count: int) -> bytes:
+        try:
+            return await self._stream.read(count)
+        except StreamEOF:
+            return b""
+        except Exception as error:
+            raise LinkError(f"cannot read: {error or type(error).__name__}") from error
+
+
+class Link:
+    """One connection to a peer whose identity Noise has proved."""
+
+    def __init__(self, host: Host, conn: INetConn) -> None:
+        self._host = host
+        self._conn: Any = conn
+        self.peer_id = str(conn.muxed_conn.peer_id)
+        self.inbound = not conn.muxed_conn.is_initiator
+        self.inbound_streams = 0
+        self.dropped = trio.Event()
+        """Set when the connection is over, whoever ended it."""
+
+        secured: Any = conn.muxed_conn.secured_conn  # type: ignore[attr-defined]
+        self._socket = _socket_of(secured)
+        self.remote = _remote_of(self._socket)
+        """IP address and port of the other end; ("", 0) when the system does not tell."""
+        _shield_writes(secured)
+
+    @property
+    def address(self) -> str:
+        """The other end as a multiaddr."""
+        ip, port = self.remote
+        return f"/{'ip6' if ':' in ip else 'ip4'}/{ip}/tcp/{port}" if ip else ""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes received and not read, over all streams."""
+        return sum(len(buffer) for buffer in self._conn.muxed_conn.stream_buffers.values())
+
+    async def open_stream(self, protocol: str) -> Stream:
+        """Open a stream on this very connection. Raise LinkError when the peer does not speak the protocol."""
+        if self.dropped.is_set():
+            raise LinkError("the connection is closed")
+        try:
+            stream = await self._conn.new_stream()
+        except Exception as error:
+            raise LinkError(f"cannot open a stream: {error or type(error).__name__}") from error
+        opened = Stream(self, stream)
+        try:
+            await self._host.select_protocol(stream, protocol)
+        except BaseException as error:
+            await opened.reset()
+            if isinstance(error, Exception):
+                raise LinkError(f"no stream of {protocol}: {error}") from error
+            raise
+        return opened
+
+    def drop(self) -> None:
+        """End the connection at once. Everything that waits on it ends with LinkError."""
+        if self._socket is not None:
+            self._socket.close()
+        self._host.forget(self._conn, self)
+
+
+class Host(INotifee):
+    """A listening libp2p host. `on_link` gets every new connection, `on_stream` every inbound stream of one of
+    the protocols; both run in tasks of their own and no exception of theirs goes further."""
+
+    def __init__(self, seed: bytes, max_connections: int) -> None:
+        _quiet_the_library()
+        config = ConnectionConfig(
+            max_connections=max_connections,
+            min_connections=0,
+            low_watermark=0,
+            high_watermark=max_connections,
+            max_connections_per_peer=4,
+            auto_connect_interval=3600.0,
+        )
+        self._host: Any = new_host(
+            key_pair=create_new_key_pair(seed),
+            connection_config=config,
+            disable_identify_address_discovery=True,
+        )
+        swarm = self._host.get_network()
+        assert isinstance(swarm, Swarm)
+        self._swarm: Any = swarm
+        swarm.set_resource_manager(None)
+        swarm.retry_config = RetryConfig(max_retries=0)
+        for notifee in list(swarm.notifees):
+            swarm.remove_notifee(notifee)
+        swarm.register_notifee(self)
+        self._negotiate: Callable[[INetStream], Awaitable[None]] = swarm.common_stream_handler
+        swarm.set_stream_handler(self._on_stream)
+        self._swarm._do_handle_inbound_connection = self._accept
+        self.peer_id = str(self._host.get_id())
+        self._links: dict[int, Link] = {}
+        self._on_link: Callable[[Link], None] = lambda link: None
+
+    def serve(self, protocol: str, handler: Callable[[Stream], Awaitable[None]]) -> None:
+        """Give inbound streams of a protocol to `handler`. Before `run`."""
+
+        async def handle(stream: INetStream) -> None:
+            await handler(Stream(self._link(stream.swarm_conn), stream))  # type: ignore[attr-defined]
+
+        self._host.set_stream_handler(TProtocol(protocol), handle)
+
+    @contextlib.asynccontextmanager
+    async def run(self, address: str, port: int, on_link: Callable[[Link], None]) -> AsyncIterator[int]:
+        """Listen, and yield the port. Raise NodeStartError when the address cannot be listened on."""
+        self._on_link = on_link
+        _probe(address, port)
+        family = "ip6" if ":" in address else "ip4"
+        listen = Multiaddr(f"/{family}/{address}/tcp/{port}")
+        async with self._host.run([listen]):
+            listeners = [addr for item in self._swarm.listeners.values() for addr in item.get_addrs()]
+            if not listeners:
+                raise NodeStartError(f"p2p address {address} port {port}: cannot be listened on")
+            try:
+                yield int(listeners[0].value_for_protocol("tcp"))
+            finally:
+                with trio.CancelScope(shield=True):
+                    await self._close()
+
+    async def dial(self, address: str, peer_id: str) -> None:
+        """Connect to a peer at one address; success shows as a new link. Raise LinkError."""
+        remote = ID.from_string(peer_id)
+        self._swarm.unblock_peer(remote)
+        try:
+            with trio.fail_after(_DIAL_S):
+                await self._swarm.dial_addr(Multiaddr(address), remote)
+        except Exception as error:
+            raise LinkError(f"cannot connect: {_root_cause(error)}") from error
+
+    async def select_protocol(self, stream: INetStream, protocol: str) -> None:
+        """Agree with the other side on the protocol of a new stream (multistream-select)."""
+        communicator = MultiselectCommunicator(stream)
+        await self._host.multiselect_client.select_one_of([TProtocol(protocol)], communicator, _NEGOTIATION_S)
+        stream.set_protocol(TProtocol(protocol))
+
+    def forget(self, conn: INetConn, link: Link) -> None:
+        """The link's connection is over."""
+        link.dropped.set()
+        if self._links.get(id(conn)) is link:
+            del self._links[id(conn)]
+
+    async def connected(self, network: Any, conn: INetConn) -> None:
+        """A connection is up (INotifee)."""
+        self._link(conn)
+
+    async def disconnected(self, network: Any, conn: INetConn) -> None:
+        """A connection is over (INotifee)."""
+        link = self._links.get(id(conn))
+        if link is not None:
+            link.drop()
+
+    async def opened_stream(self, network: Any, stream: INetStream) -> None:
+        """Nothing to do (INotifee)."""
+
+    async def closed_stream(self, network: Any, stream: INetStream) -> None:
+        """Nothing to do (INotifee)."""
+
+    async def listen(self, network: Any, multiaddr: Multiaddr) -> None:
+        """Nothing to do (INotifee)."""
+
+    async def listen_close(self, network: Any, multiaddr: Multiaddr) -> None:
+        """Nothing to do (INotifee)."""
+
+    def _link(self, conn: INetConn) -> Link:
+        """Return the link of a connection, a new one at the first sight of it: its streams may come first."""
+        link = self._links.get(id(conn))
+        if link is None:
+            link = Link(self, conn)
+            if conn.is_closed:
+                link.dropped.set()
+                return link
+            self._links[id(conn)] = link
+            self._on_link(link)
+        return link
+
+    async def _on_stream(self, stream: INetStream) -> None:
+        try:
+            link = self._link(stream.swarm_conn)  # type: ignore[attr-defined]
+            if link.inbound_streams >= MAX_STREAMS:
+                logger.debug("peer %s has too many streams open", link.peer_id)
+                await stream.reset()
+                return
+            link.inbound_streams += 1
+            try:
+                await self._negotiate(stream)
+            finally:
+                link.inbound_streams -= 1
+        except Exception as error:
+            logger.debug("a stream failed: %s", error or type(error).__name__)
+            with contextlib.suppress(Exception):
+                await stream.reset()
+
+    async def _accept(self, tcp: Any, address: Multiaddr, _event: object) -> None:
+        raw = RawConnection(tcp, False)
+        try:
+            muxed: Any = await self._swarm.upgrade_inbound_raw_conn(raw, address)
+            await muxed.event_closed.wait()
+        except Exception as error:
+            logger.debug("an inbound connection failed: %s", error or type(error).__name__)
+            with contextlib.suppress(Exception):
+                await raw.close()
+
+    async def _close(self) -> None:
+        """Close every socket, then give the library's tasks a moment to notice: it would close them in turn."""
+        for link in list(self._links.values()):
+            link.drop()
+        with trio.move_on_after(2.0):
+            while self._swarm.connections:
+                await trio.sleep(0.02)
+
+
+def _probe(address: str, port: int) -> None:
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise NodeStartError(
+                    f"p2p port {port} is in use: stop the other program or choose another with --port"
+                ) from None
+            raise NodeStartError(f"p2p address {address} port {port}: {error.strerror}") from None
+
+
+def _socket_of(secured: Any) -> trio.socket.SocketType | None:
+    """Return the TCP socket below a Noise session."""
+    try:
+        found = secured.conn.read_writer.read_write_closer.stream.stream.socket
+    except AttributeError:
+        return None
+    return found if isinstance(found, trio.socket.SocketType) else None
+
+
+def _remote_of(sock: trio.socket.SocketType | None) -> tuple[str, int]:
+    try:
+        name = sock.getpeername() if sock is not None else ("", 0)
+    except OSError:
+        name = ("", 0)
+    return str(name[0]).removeprefix("::ffff:"), int(name[1])
+
+
+def _shield_writes(secured: Any) -> None:
+    write = secured.write
+
+    async def shielded(data: bytes) -> None:
+        with trio.CancelScope(shield=True):
+            await write(data)
+
+    secured.write = shielded
+
+
+def _root_cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) or type(error).__name__
+
+
+def _quiet_the_library() -> None:
+    """Warnings only, through the root logger, and nothing from where every failed dial is an error: those
+    reach this module as exceptions."""
+    library = logging.getLogger("libp2p")
+    library.setLevel(logging.WARNING)
+    library.propagate = True
+    for name in ("transport.tcp.tcp", "network.swarm", "stream_muxer.yamux.yamux", "host.basic_host"):
+        logging.getLogger(f"libp2p.{name}").setLevel(logging.CRITICAL)

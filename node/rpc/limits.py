@@ -1,0 +1,105 @@
+"""Bounds on what one client, and all clients together, may ask of the node."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from node.rpc.errors import exhausted
+
+
+@dataclass(frozen=True)
+class RpcLimits:
+    """The bounds of the server. A *host* is a client's address without its port."""
+
+    threads: int = 96
+    """Each call in progress holds one, each stream for as long as it lives."""
+    streams: int = 64
+    streams_per_host: int = 32
+    worker_streams: int = 8
+    """Of the node's own worker, which outside clients cannot crowd out."""
+    waiting: int = 128
+    """Calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED at once."""
+    calls_per_second: float = 1000.0
+    """Of one host, on average."""
+    burst: float = 2000.0
+    max_receive_bytes: int = 4 * 2**20
+    max_send_bytes: int = 64 * 2**20
+
+
+class RateLimit:
+    """A token bucket a host: `burst` calls at once, `per_second` in the long run. Any thread may use it."""
+
+    MAX_HOSTS = 1024
+
+    def __init__(self, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._lock = threading.Lock()
+        # host -> (tokens, when), least recently used first.
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, host: str) -> bool:
+        """Take one token of a host; False when it has none left."""
+        with self._lock:
+            now = self._clock()
+            tokens, since = self._buckets.pop(host, (self._burst, now))
+            tokens = min(self._burst, tokens + (now - since) * self._per_second)
+            allowed = tokens >= 1
+            self._buckets[host] = (tokens - 1 if allowed else tokens, now)
+            # A forgotten host starts with a full bucket: the bound on memory is worth that.
+            while len(self._buckets) > self.MAX_HOSTS:
+                self._buckets.popitem(last=False)
+            return allowed
+
+
+class StreamLimit:
+    """Counts the streams that are open, in all and a host. Any thread may use it."""
+
+    def __init__(self, total: int, per_host: int) -> None:
+        self._total = total
+        self._per_host = per_host
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def hold(self, host: str) -> Iterator[None]:
+        """Hold a place for one stream. Raise RpcFault (RESOURCE_EXHAUSTED) when there is none."""
+        with self._lock:
+            if self._open.total() >= self._total:
+                raise exhausted(
+                    f"{self._total} streams are open, as many as this node serves: close one or wait"
+                )
+            if self._open[host] >= self._per_host:
+                raise exhausted(f"{self._per_host} streams are open from your address: close one")
+            self._open[host] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[host] -= 1
+                if not self._open[host]:
+                    del self._open[host]
+
+
+def host_of(peer: str) -> str:
+    """Return the address of a gRPC peer such as `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`, without the
+    port.
+    """
+    kind, _, rest = peer.partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return peer
+    return rest.rpartition(":")[0].removeprefix("%5B").removesuffix("%5D").removeprefix("[").removesuffix("]")
+
+
+def is_loopback(peer: str) -> bool:
+    """Tell whether a gRPC peer is on this machine."""
+    host = host_of(peer).removeprefix("::ffff:")
+    return peer.startswith(("unix:", "ipv4:", "ipv6:")) and (
+        peer.startswith("unix:") or host == "::1" or host.startswith("127.")
+    )

@@ -1,0 +1,361 @@
+"""One node, wired together: every service it runs, in the order in which data flows.
+
+    database → chain → pool → blobs → network ⇄ sync, consensus → gRPC → worker
+
+Trio runs in the main thread and owns chain, pool, consensus and network. gRPC has threads of its own. A service
+that dies ends the node; a worker that dies is started again (node/worker_process.py).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from node.blobs import BlobMeta, BlobStore
+from node.chain import Chain, open_chain
+from node.config import NodeConfig
+from node.consensus.driver import ConsensusDriver, Follower
+from node.consensus.startup import make_core
+from node.errors import NodeStartError, PoclError
+from node.layout import blobs_folder, consensus_log_file
+from node.network import Handlers, Network, NetworkSettings, Peer
+from node.pool import PoolError, TransactionPool
+from node.rpc.context import ConsensusStatus, RpcContext
+from node.rpc.reports import WorkerReports
+from node.rpc.server import RpcServer, start_server
+from node.sync import Synchronizer, page
+from node.worker_process import WorkerProcess, write_token
+from pallets.round import Round
+from pocl.extrinsics import extrinsic_hash
+from pocl.keys import ss58_encode
+from pocl.v1.consensus_pb2 import ConsensusMessage
+from pocl.v1.network_pb2 import BlockAnnounce
+from pocl.v1.node_service_pb2 import PeerInfo
+from pocl.v1.round_pb2 import PHASE_NONE, Phase, RoundState
+from pocl.v1.worker_service_pb2 import BlobVisibility
+from runtime.blocks import ExecutedBlock
+from runtime.codec import encode
+from runtime.frame import InvalidTransaction
+from runtime.transactions import ValidTransaction
+
+T = TypeVar("T")
+
+log = logging.getLogger("pocl.node")
+
+VALIDATOR_SYNC_MARGIN = 8
+"""A validator in step gets its blocks from consensus: only behind by more than this it fetches them."""
+
+KEEP_BLOBS_ROUNDS = 4
+"""Weights and test records of so many rounds are kept; global models for ever."""
+
+GOSSIP_PAUSE_S = 0.01
+"""Transactions that arrive within it leave in one batch."""
+
+_SPAM = {"malformed", "bad_signature", "unknown_call"}
+
+
+def run_node(config: NodeConfig) -> None:
+    """Run a node until SIGINT or SIGTERM. Raise PoclError with the reason when it cannot start or go on."""
+    _configure_logging(config)
+    chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+    try:
+        trio.run(Node(config, chain).run)
+    except BaseExceptionGroup as group:
+        raise _first_cause(group) from None
+    finally:
+        chain.close()
+
+
+class Node:
+    """The services of one node."""
+
+    def __init__(self, config: NodeConfig, chain: Chain) -> None:
+        self.config = config
+        self.chain = chain
+        self.pool = TransactionPool(self._validate)
+        self.blobs = BlobStore(blobs_folder(config.base_path))
+        self.reports = WorkerReports()
+        self.round = self._read_round()
+        self.sync = Synchronizer(
+            chain, margin=VALIDATOR_SYNC_MARGIN if config.account else 0, imported=self._on_synced
+        )
+        self.network = Network(self._network_settings(), self._handlers(), self.blobs)
+        self.sync.attach(self.network)
+        self.driver = self._make_driver()
+        self._gossip = trio.Event()
+
+    # Wiring.
+
+    def _network_settings(self) -> NetworkSettings:
+        config = self.config
+        if config.node_key_seed is None:
+            raise NodeStartError("a node needs a network key")
+        return NetworkSettings(
+            genesis_hash=self.chain.genesis_hash,
+            node_key_seed=config.node_key_seed,
+            name=config.name,
+            host=config.p2p_host,
+            port=config.p2p_port,
+            bootnodes=config.bootnodes,
+            validator_key=config.validator_key,
+            max_blob_bytes=max(
+                config.chain.genesis.round.max_weights_bytes, config.chain.genesis.round.max_records_bytes
+            ),
+        )
+
+    def _handlers(self) -> Handlers:
+        return Handlers(
+            on_consensus=self._on_consensus,
+            on_transactions=self._on_transactions,
+            on_announce=self.sync.on_announce,
+            serve_sync=partial(page, self.chain),
+            final_number=lambda: self.chain.final_number,
+            epoch=lambda: self.chain.epoch_change.epoch,
+            may_serve=self._may_serve,
+            is_validator=lambda account: account in self.chain.epoch_change.validators,
+        )
+
+    def _make_driver(self) -> ConsensusDriver | None:
+        key = self.config.validator_key
+        if key is None:
+            return None
+        core, journal = make_core(
+            self.chain, key, self.config.chain.consensus, consensus_log_file(self.config.base_path)
+        )
+        return ConsensusDriver(
+            core=core,
+            journal=journal,
+            chain=self.chain,
+            pool=self.pool,
+            network=self.network,
+            account=key.public,
+            spec=self.config.chain.consensus,
+            follower=Follower(need_sync=self.sync.need),
+        )
+
+    # Running.
+
+    async def run(self) -> None:
+        """Run every service until a signal comes. An error of any of them ends all."""
+        self.chain.on_final(self._on_final)
+        self.pool.subscribe(lambda event: self._gossip.set())
+        async with trio.open_nursery() as nursery:
+            # Before anything slow: a Ctrl-C during the start must stop the node as well.
+            await nursery.start(self._stop_on_signal, nursery.cancel_scope)
+            await nursery.start(self.network.run)
+            nursery.start_soon(self.sync.run)
+            nursery.start_soon(self._propagate)
+            rpc = self._start_rpc()
+            try:
+                if self.config.worker:
+                    worker = WorkerProcess(self.config, rpc.address, self.reports)
+                    nursery.start_soon(worker.run)
+                if self.driver is not None:
+                    nursery.start_soon(self._agree, self.driver)
+                self._write_ready_file(rpc)
+                log.info("node %s is up: gRPC on %s, p2p on %s", self.config.name, rpc.address, self.network.port)
+                await trio.sleep_forever()
+            finally:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(rpc.stop)
+
+    async def _stop_on_signal(
+        self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                log.info("stopping on %s", signal.Signals(number).name)
+                scope.cancel()
+                return
+
+    async def _agree(self, driver: ConsensusDriver) -> None:
+        if self.config.worker and self.config.wait_for_worker_s:
+            with trio.move_on_after(self.config.wait_for_worker_s):
+                while self.reports.state in ("off", "starting", "failed"):
+                    await trio.sleep(0.1)
+        await driver.run()
+
+    def _start_rpc(self) -> RpcServer:
+        token = trio.lowlevel.current_trio_token()
+
+        def in_trio(function: Callable[[], T], /) -> T:
+            return trio.from_thread.run_sync(function, trio_token=token)
+
+        def fetch_blob(name: bytes, *, max_bytes: int, timeout_s: float, holder: bytes | None) -> bytes | None:
+            return trio.from_thread.run(
+                self.network.fetch_blob, name, max_bytes, holder, timeout_s, trio_token=token
+            )
+
+        context = RpcContext(
+            config=self.config,
+            chain=self.chain,
+            pool=self.pool,
+            blobs=self.blobs,
+            in_trio=in_trio,
+            submit=self._submit,
+            fetch_blob=fetch_blob,
+            may_serve=self._may_serve,
+            peers=self._peer_infos,
+            consensus_status=self._consensus_status,
+            syncing=lambda: self.sync.syncing,
+            peer_id=self.network.peer_id,
+            addresses=lambda: self.network.addresses,
+            worker_token=write_token(self.config.base_path) if self.config.account else None,
+            reports=self.reports,
+        )
+        return start_server(context)
+
+    async def _propagate(self) -> None:
+        """Gossip what became ready in the pool."""
+        while True:
+            await self._gossip.wait()
+            self._gossip = trio.Event()
+            await trio.sleep(GOSSIP_PAUSE_S)
+            while batch := self.pool.take_unpropagated():
+                self.network.broadcast_transactions(batch)
+
+    # What others bring.
+
+    def _validate(self, data: bytes) -> ValidTransaction:
+        chain = self.chain
+        return chain.runtime.validate_transaction(
+            chain.final_state(), chain.final, chain.genesis_hash, data, verified=self.pool.verified
+        )
+
+    def _submit(self, data: bytes) -> bytes:
+        self.pool.submit(data)
+        return extrinsic_hash(data)
+
+    def _on_consensus(self, peer: Peer, message: ConsensusMessage) -> None:
+        if self.driver is not None:
+            self.driver.on_message(peer, message)
+
+    def _on_transactions(self, peer: Peer, extrinsics: list[bytes]) -> None:
+        for data in extrinsics:
+            try:
+                self.pool.submit(data)
+            except InvalidTransaction as error:
+                # What the peer's state allowed may be stale here; nonsense is nonsense everywhere.
+                if error.code in _SPAM:
+                    self.network.penalize(peer.peer_id, 10, f"a transaction that is {error.code}")
+            except PoolError:
+                continue
+
+    def _on_synced(self) -> None:
+        if self.driver is not None:
+            self.driver.on_synced()
+
+    def _on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
+        for executed in blocks:
+            self.pool.on_block(executed.block.extrinsics, executed.header.number)
+        before, self.round = self.round, self._read_round()
+        if self.round.round > before.round:
+            self.blobs.drop_before(max(0, self.round.round - KEEP_BLOBS_ROUNDS))
+        # Validators have the block from consensus; others hear of it here.
+        if any(peer.validator is None for peer in self.network.peers()):
+            for executed in blocks:
+                justification = self.chain.justification(executed.header.number)
+                if justification is not None:
+                    announce = BlockAnnounce(block=executed.block, justification=justification)
+                    self.network.announce_block(encode(announce))
+
+    # What others ask.
+
+    def _read_round(self) -> RoundState:
+        rounds = self.chain.pallets(self.chain.final_state())[Round.name]
+        state: RoundState = rounds.State.get()  # type: ignore[attr-defined]
+        return state
+
+    def _may_serve(self, meta: BlobMeta) -> bool:
+        """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""
+        if meta.visibility == BlobVisibility.PUBLIC:
+            return True
+        opens = {BlobVisibility.AFTER_TRAIN: Phase.TRAIN, BlobVisibility.AFTER_REVEAL: Phase.REVEAL}
+        after = opens.get(BlobVisibility.ValueType(meta.visibility))
+        if after is None or meta.round > self.round.round:
+            return False
+        over = meta.round < self.round.round or self.round.phase == PHASE_NONE
+        return over or self.round.phase > after
+
+    def _peer_infos(self) -> list[PeerInfo]:
+        return [
+            PeerInfo(
+                peer_id=peer.peer_id,
+                address=peer.address,
+                role="full" if peer.validator is None else "validator",
+                validator=peer.validator or b"",
+                final_number=peer.final_number,
+                name=peer.name,
+            )
+            for peer in self.network.peers()
+        ]
+
+    def _consensus_status(self) -> ConsensusStatus:
+        driver = self.driver
+        if driver is None:
+            return ConsensusStatus(self.chain.epoch_change.epoch, 0, b"", ())
+        return ConsensusStatus(driver.epoch, driver.view, driver.leader, list(driver.finality_ms))
+
+    def _write_ready_file(self, rpc: RpcServer) -> None:
+        file = self.config.ready_file
+        if file is None:
+            return
+        account = self.config.account
+        value: dict[str, Any] = {
+            "pid": os.getpid(),
+            "name": self.config.name,
+            "role": self.config.role,
+            "chain": self.config.chain.id,
+            "genesis_hash": "0x" + self.chain.genesis_hash.hex(),
+            "peer_id": self.network.peer_id,
+            "p2p_port": self.network.port,
+            "rpc_port": rpc.port,
+            "rpc_address": rpc.address,
+            "addresses": self.network.addresses,
+            "validator": ss58_encode(account) if account is not None else None,
+        }
+        _write_atomically(file, json.dumps(value, indent=2) + "\n")
+
+
+def _write_atomically(file: Path, text: str) -> None:
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+    except OSError as error:
+        raise NodeStartError(f"{file}: the ready file cannot be written: {error.strerror}") from None
+
+
+def _configure_logging(config: NodeConfig) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        force=True,
+    )
+    logging.getLogger("pocl").setLevel(config.log_level.upper())
+
+
+def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the node: one made for users if there is any."""
+    leaves: list[BaseException] = []
+
+    def collect(error: BaseException) -> None:
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                collect(inner)
+        else:
+            leaves.append(error)
+
+    collect(group)
+    return next((leaf for leaf in leaves if isinstance(leaf, PoclError)), leaves[0])

@@ -1,0 +1,206 @@
+"""The node's database of final blocks and their states, on LevelDB.
+
+Rules:
+- What belongs to one step forward (blocks, their states, tree nodes, indices, the final pointer) is one
+  batch, synced before `commit` returns: after a crash either all of it is there or nothing.
+- Blocks come in order, each the child of the one before; block 0 is the genesis this database belongs to.
+- Reads may come from any thread while one thread commits and prunes. A state reader keeps seeing its own
+  version.
+- Pruning walks the stale index, never a range of versions: old nodes and values that are still in use stay.
+Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening in opening.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import plyvel  # type: ignore[import-untyped]
+
+from node.storage import opening, schema
+from node.storage.errors import StatePruned, StorageError, UnknownState
+from node.storage.pruning import prune
+from node.storage.state import StateReader
+from node.storage.writing import BlockWriter
+from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
+from pocl.v1.consensus_pb2 import Justification
+from runtime.blocks import ExecutedBlock
+
+__all__ = ["Database", "StatePruned", "StorageError", "UnknownState"]
+
+
+class Database:
+    """The final chain on disk. Make one with `Database.open`."""
+
+    def __init__(self, db: plyvel.DB, path: Path, genesis_hash: bytes) -> None:
+        self.path = path
+        self.genesis_hash = genesis_hash
+        self.db = db
+        self._write_lock = threading.Lock()
+        pointer = db.get(schema.META_FINAL)
+        self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :]) if pointer else None
+        # The newest version that may be in the flat values: raised before a commit writes (see state.py).
+        self.newest_version = self._final[0] if self._final else -1
+        self.oldest_state = schema.number_of(db.get(schema.META_OLDEST_STATE, schema.u64(0)))
+
+    @classmethod
+    def open(cls, path: Path, genesis_hash: bytes) -> Database:
+        """Open the database in directory `path`, made when it is not there, for the chain of `genesis_hash`.
+
+        Raise NodeStartError when another process uses it, when it belongs to another chain or to another
+        version of this program, and when it is damaged.
+        """
+        return cls(opening.open_database(path, genesis_hash), path, genesis_hash)
+
+    def close(self) -> None:
+        """Close it. Later reads fail; what was committed is there already."""
+        with self._write_lock:
+            self.db.close()
+
+    # Writing: one thread at a time.
+
+    def commit(self, blocks: Sequence[ExecutedBlock], justifications: Sequence[Justification]) -> None:
+        """Append final blocks in order: one batch, on disk when this returns.
+
+        `justifications` has one a block, or only the last block's, which then serves for those before it. A
+        block that closes an epoch needs its own, for no later one can justify it. Block 0 goes alone and
+        without. Raise ValueError when a block does not follow or is not justified, and StorageError when the
+        disk fails.
+        """
+        if not blocks:
+            return
+        with self._write_lock:
+            writer = BlockWriter(self.db, self.genesis_hash, self._final)
+            writer.add(blocks, justifications)
+            self.newest_version = blocks[-1].header.number
+            try:
+                writer.write()
+            except plyvel.Error as error:
+                raise StorageError(
+                    f"{self.path}: cannot write block {self.newest_version}: {error}"
+                ) from error
+            self._final = (blocks[-1].header.number, blocks[-1].hash)
+
+    def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
+        """Keep the states, bodies and events of the last `keep` blocks (at least 1); None keeps all.
+
+        Older states are refused from now on; what only they need is removed, at most about `max_entries`
+        entries a call. Return how many were removed: with 0 nothing is left to do. Headers and justifications
+        stay.
+        """
+        if keep is None or self._final is None:
+            return 0
+        if keep < 1:
+            raise ValueError(f"prune: keep is {keep}, it may be 1 or more")
+        with self._write_lock:
+            self.oldest_state = max(self.oldest_state, self._final[0] - keep + 1)
+            try:
+                return prune(self.db, self.oldest_state, max_entries)
+            except plyvel.Error as error:
+                raise StorageError(f"{self.path}: cannot prune: {error}") from error
+
+    def put_meta(self, name: str, value: bytes) -> None:
+        """Set one of the node's own small values; synced."""
+        try:
+            self.db.put(schema.LOCAL + name.encode(), value, sync=True)
+        except plyvel.Error as error:
+            raise StorageError(f"{self.path}: cannot write {name}: {error}") from error
+
+    # Reading: any thread.
+
+    def get_meta(self, name: str) -> bytes | None:
+        """Return one of the node's own small values."""
+        return self.get(schema.LOCAL + name.encode())
+
+    @property
+    def empty(self) -> bool:
+        """Whether not even block 0 was committed yet."""
+        return self._final is None
+
+    def final(self) -> tuple[int, bytes]:
+        """Return number and hash of the last final block. Raise StorageError when the database is empty."""
+        if self._final is None:
+            raise StorageError(f"{self.path}: holds no block yet")
+        return self._final
+
+    def hash(self, number: int) -> bytes | None:
+        """Return the hash of final block `number`."""
+        return self.get(schema.HASH + schema.u64(number))
+
+    def number(self, hash: bytes) -> int | None:
+        """Return the number of the final block of that hash."""
+        data = self.get(schema.NUMBER + hash)
+        return None if data is None else schema.number_of(data)
+
+    def header(self, block: int | bytes) -> Header | None:
+        """Return the header of a final block, by number or hash."""
+        number = self._number(block)
+        data = None if number is None else self.get(schema.HEADER + schema.u64(number))
+        return None if data is None else Header.FromString(data)
+
+    def block(self, block: int | bytes) -> Block | None:
+        """Return a final block, by number or hash; None also when its body is pruned."""
+        number = self._number(block)
+        body = None if number is None else self.get(schema.BODY + schema.u64(number))
+        header = None if number is None else self.header(number)
+        if body is None or header is None:
+            return None
+        result = Block.FromString(body)
+        result.header.CopyFrom(header)
+        return result
+
+    def events(self, number: int) -> tuple[EventRecord, ...] | None:
+        """Return the events of final block `number`; None also when they are pruned."""
+        data = self.get(schema.EVENTS + schema.u64(number))
+        return None if data is None else tuple(BlockEvents.FromString(data).events)
+
+    def justification(self, number: int) -> Justification | None:
+        """Return why final block `number` is final; None for block 0 and above the last final one."""
+        if number < 1 or self._final is None or number > self._final[0]:
+            return None
+        start, stop = schema.JUSTIFICATION + schema.u64(number), schema.end_of(schema.JUSTIFICATION)
+        with self.db.iterator(start=start, stop=stop) as entries:
+            key, data = next(entries)
+        stored = Justification.FromString(data)
+        certified = schema.number_of(key[len(schema.JUSTIFICATION) :])
+        if certified == number:
+            return stored
+        result = Justification(certificate=stored.certificate)
+        for descendant in range(number + 1, certified + 1):
+            header = self.header(descendant)
+            assert header is not None, "final blocks are contiguous"
+            result.descendants.append(header)
+        result.descendants.extend(stored.descendants)
+        return result
+
+    def extrinsic_location(self, hash: bytes) -> tuple[int, int] | None:
+        """Return (block number, index in the block) where the extrinsic of that hash was included."""
+        data = self.get(schema.EXTRINSIC + hash)
+        return None if data is None else schema.read_location(data)
+
+    def state(self, number: int | None = None) -> StateReader:
+        """Return a reader of the state after final block `number`; None is the last one.
+
+        It stays right while later blocks are committed, and may be read from several threads. Raise
+        StatePruned when that state is not kept (a reader held until it is pruned raises the same),
+        UnknownState when it is not there.
+        """
+        final = self.final()[0]
+        version = final if number is None else number
+        if not 0 <= version <= final:
+            raise UnknownState(f"no state after block {version}: the last final block is {final}")
+        reader = StateReader(self, version)
+        reader.require_kept()
+        return reader
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value under a full database key (schema.py). Raise StorageError for a damaged file."""
+        try:
+            value: bytes | None = self.db.get(key, verify_checksums=True)
+        except plyvel.Error as error:
+            raise StorageError(f"{self.path}: cannot be read: {error}") from error
+        return value
+
+    def _number(self, block: int | bytes) -> int | None:
+        return block if isinstance(block, int) else self.number(block)

@@ -1,0 +1,141 @@
+"""Catching up: final blocks in pages from peers that have them, and the answers to those who ask us.
+
+A page is consecutive final blocks of one epoch and the justification of its last block. It never crosses an
+epoch's closing block: the next epoch's validators are known only once that block is proven final. A peer whose
+page is wrong, empty or unanswered is charged and the next one is asked.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from node.chain import Chain, UnknownParent
+from node.network import Network, Peer, RequestFailed
+from pocl.v1.block_pb2 import Block
+from pocl.v1.consensus_pb2 import Justification
+from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
+from runtime.certificates import CertificateError
+from runtime.frame import InvalidBlock
+
+log = logging.getLogger("pocl.sync")
+
+PAGE_BLOCKS = 256
+PAGE_BYTES = 4 * 2**20
+MAX_PAGE_BYTES = 8 * 2**20
+"""What an answer may hold at most, whatever was asked for."""
+
+IDLE_POLL_S = 1.0
+
+_BAD_PAGE = 50
+_NO_ANSWER = 10
+
+
+def page(chain: Chain, request: SyncRequest) -> SyncResponse:
+    """Return the page of final blocks that a request asks for; without blocks when there are none."""
+    final = chain.final_number
+    answer = SyncResponse(final_number=final)
+    size, number = 0, request.from_number
+    most = min(request.max_bytes or PAGE_BYTES, MAX_PAGE_BYTES)
+    last = min(final, number + min(request.max_blocks or PAGE_BLOCKS, PAGE_BLOCKS) - 1)
+    while 1 <= number <= last:
+        block = chain.final_block(number)
+        if block is None:
+            break
+        size += block.ByteSize()
+        if answer.blocks and size > most:
+            break
+        answer.blocks.append(block)
+        number += 1
+        if block.header.HasField("next_epoch"):
+            break
+    if answer.blocks:
+        justification = chain.justification(answer.blocks[-1].header.number)
+        if justification is None:
+            del answer.blocks[:]
+        else:
+            answer.justification.CopyFrom(justification)
+    return answer
+
+
+class Synchronizer:
+    """Follows the highest final number among the peers."""
+
+    def __init__(self, chain: Chain, *, margin: int, imported: Callable[[], None]) -> None:
+        """`margin`: how far behind a peer this node may be before it fetches blocks by itself. A validator in
+        step gets its blocks from consensus. `imported` is called after every page."""
+        self._chain = chain
+        self._margin = margin
+        self._imported = imported
+        self._network: Network | None = None
+        self._wanted = trio.Event()
+        self._forced = False
+        self.syncing = False
+        """Whether blocks are being fetched."""
+
+    def attach(self, network: Network) -> None:
+        """Say which network to use; before `run`."""
+        self._network = network
+
+    def need(self, peer: Peer | None = None) -> None:
+        """Consensus says that final blocks are missing here."""
+        self._forced = True
+        self._wanted.set()
+
+    def on_announce(self, peer: Peer, announce: BlockAnnounce) -> bool:
+        """Take in an announced final block; tell whether it is valid and new, so that others should hear of it."""
+        number = announce.block.header.number
+        if number != self._chain.final_number + 1 or self._margin:
+            self._wanted.set()
+            return False
+        return self._import(peer.peer_id, [announce.block], announce.justification)
+
+    async def run(self) -> None:
+        """Keep up with the peers until cancelled."""
+        while True:
+            with trio.move_on_after(IDLE_POLL_S):
+                await self._wanted.wait()
+            self._wanted = trio.Event()
+            forced, self._forced = self._forced, False
+            margin = 0 if forced else self._margin
+            try:
+                while await self._fetch(margin):
+                    margin = 0
+            finally:
+                self.syncing = False
+
+    async def _fetch(self, margin: int) -> bool:
+        """Fetch one page; return whether there may be more."""
+        assert self._network is not None
+        mine = self._chain.final_number
+        ahead = [peer for peer in self._network.peers() if peer.final_number > mine + margin]
+        ahead.sort(key=lambda peer: -peer.final_number)
+        for peer in ahead:
+            self.syncing = True
+            request = SyncRequest(from_number=mine + 1, max_blocks=PAGE_BLOCKS, max_bytes=PAGE_BYTES)
+            try:
+                answer = await self._network.request_sync(peer.peer_id, request)
+            except RequestFailed as error:
+                log.info("peer %s gave no blocks: %s", peer.name or peer.peer_id, error)
+                self._network.penalize(peer.peer_id, _NO_ANSWER, "no answer to a sync request")
+                continue
+            if self._chain.final_number != mine:
+                return True  # Consensus was faster: ask anew from where we are.
+            if not answer.blocks:
+                self._network.penalize(peer.peer_id, _NO_ANSWER, "an empty page below the final number it told")
+                continue
+            if self._import(peer.peer_id, list(answer.blocks), answer.justification):
+                return True
+        return False
+
+    def _import(self, peer_id: str, blocks: list[Block], justification: Justification) -> bool:
+        assert self._network is not None
+        try:
+            self._chain.import_final(blocks, justification)
+        except (InvalidBlock, UnknownParent, CertificateError) as error:
+            self._network.penalize(peer_id, _BAD_PAGE, f"blocks that are not final here: {error}")
+            return False
+        self._imported()
+        return True

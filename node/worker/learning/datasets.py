@@ -1,0 +1,189 @@
+"""The data sets, each with a training part that is dealt to the miners and a test part of its own.
+
+digits   scikit-learn's 8x8 digits on a 16x16 canvas: 1,797 handwritten digits, which ship with scikit-learn (from the
+         UCI repository), put at a random place on the canvas, with Gaussian noise of deviation 0.15, as bytes. Each
+         digit is placed COPIES times. Split by digit before placing: no digit is in both parts, and the partition
+         deals whole digits, so no two miners hold the same one.
+cifar10  the binary batches of CIFAR-10 (Krizhevsky 2009): data_batch_1.bin to data_batch_5.bin and test_batch.bin in the
+         data folder or its folder cifar-10-batches-bin. A record is 1 label byte and 3072 bytes (red, green, blue).
+npz      data.npz in the data folder, with x_train, y_train, x_test, y_test: inputs [N, *input_shape] of the task's
+         input_dtype, labels whole numbers from 0 below the task's classes.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from node.learning_task import LearningTask
+from node.worker.learning.errors import DataError
+from node.worker.learning.randomness import generator
+
+Inputs = npt.NDArray[Any]
+Labels = npt.NDArray[np.uint8]
+
+COPIES = 4
+DIGITS_TEST = 297
+NOISE = 0.15
+CANVAS = 16
+
+CIFAR_BATCH = 10_000
+CIFAR_RECORD = 1 + 3072
+CIFAR_FOLDER = "cifar-10-batches-bin"
+NPZ_FILE = "data.npz"
+
+INPUT_BOUND = 2.0**15
+"""Largest absolute value of a float32 input."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Inputs [N, *input_shape] of the task's dtype and labels uint8[N].
+
+    Records come in groups of `copies` that belong together (made of the same original), one group after the other.
+    """
+
+    x_train: Inputs
+    y_train: Labels
+    x_test: Inputs
+    y_test: Labels
+    copies: int = 1
+
+
+def load_dataset(task: LearningTask, data_path: Path | None) -> Dataset:
+    """Return the task's data set; `data_path` is the folder given with --data. Raise DataError."""
+    loaders: dict[str, Callable[[LearningTask, Path | None], Dataset]] = {
+        "digits": _digits,
+        "cifar10": _cifar10,
+        "npz": _npz,
+    }
+    return loaders[task.dataset](task, data_path)
+
+
+def _digits(task: LearningTask, data_path: Path | None) -> Dataset:
+    from sklearn.datasets import load_digits  # a second of imports that the other data sets can do without
+
+    digits = load_digits()
+    images, labels = digits.images / 16.0, digits.target.astype(np.uint8)
+    rng = generator("digits", task.seed)
+    order = rng.permutation(len(images))
+    test, train = order[:DIGITS_TEST], order[DIGITS_TEST:]
+    x_train, y_train = _place(images, labels, train, rng)
+    x_test, y_test = _place(images, labels, test, rng)
+    return Dataset(x_train, y_train, x_test, y_test, copies=COPIES)
+
+
+def _place(
+    images: npt.NDArray[np.float64], labels: Labels, which: npt.NDArray[np.int64], rng: np.random.Generator
+) -> tuple[Inputs, Labels]:
+    """Put each of these digits COPIES times on a canvas; return uint8[N, 16, 16, 1] and labels."""
+    which = np.repeat(which, COPIES)
+    side = images.shape[1]
+    canvas = np.zeros((len(which), CANVAS, CANVAS))
+    places = rng.integers(0, CANVAS - side + 1, (len(which), 2))
+    for picture, index, (row, column) in zip(canvas, which, places, strict=True):
+        picture[row : row + side, column : column + side] = images[index]
+    canvas += rng.normal(0, NOISE, canvas.shape)
+    pixels = np.rint(np.clip(canvas, 0, 1) * 255).astype(np.uint8)
+    return pixels[..., np.newaxis], labels[which]
+
+
+def _cifar10(task: LearningTask, data_path: Path | None) -> Dataset:
+    folder = _folder(data_path, f"the folder that holds {CIFAR_FOLDER}")
+    if (folder / CIFAR_FOLDER).is_dir():
+        folder /= CIFAR_FOLDER
+    train = np.concatenate([_cifar_batch(folder / f"data_batch_{number}.bin") for number in range(1, 6)])
+    test = _cifar_batch(folder / "test_batch.bin")
+    return Dataset(*_cifar_split(train), *_cifar_split(test))
+
+
+def _cifar_batch(file: Path) -> npt.NDArray[np.uint8]:
+    """Return uint8[10000, 3073]."""
+    data = np.frombuffer(_read(file), dtype=np.uint8)
+    if len(data) != CIFAR_BATCH * CIFAR_RECORD:
+        raise DataError(
+            f"{file}: has {len(data)} bytes: a CIFAR-10 batch has {CIFAR_BATCH * CIFAR_RECORD} "
+            f"({CIFAR_BATCH} records of {CIFAR_RECORD}): take the binary version"
+        )
+    records = data.reshape(CIFAR_BATCH, CIFAR_RECORD)
+    if records[:, 0].max() > 9:
+        raise DataError(f"{file}: has label {records[:, 0].max()}: CIFAR-10's labels are 0 to 9")
+    return records
+
+
+def _cifar_split(records: npt.NDArray[np.uint8]) -> tuple[Inputs, Labels]:
+    """Return uint8[N, 32, 32, 3] and labels."""
+    images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(images), records[:, 0].copy()
+
+
+def _npz(task: LearningTask, data_path: Path | None) -> Dataset:
+    file = _folder(data_path, f"the folder that holds {NPZ_FILE}") / NPZ_FILE
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            parts = [_npz_part(file, arrays, part, task) for part in ("train", "test")]
+    except FileNotFoundError:
+        raise DataError(f"{file}: there is no such file: the task needs it (--data names its folder)") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{file}: is not an npz file of plain arrays: {_first_line(error)}") from None
+    return Dataset(*parts[0], *parts[1])
+
+
+def _npz_part(file: Path, arrays: Any, part: str, task: LearningTask) -> tuple[Inputs, Labels]:
+    """Return checked inputs and labels of "train" or "test"."""
+    x, y = _array(file, arrays, f"x_{part}"), _array(file, arrays, f"y_{part}")
+    if x.dtype != task.input_dtype:
+        raise DataError(f"{file}: x_{part} is {x.dtype}: the task's input_dtype is {task.input_dtype}")
+    if x.ndim == 0 or x.shape[1:] != task.input_shape:
+        raise DataError(
+            f"{file}: x_{part} has shape {list(x.shape)}: it must be [N, {', '.join(map(str, task.input_shape))}]"
+        )
+    if y.dtype.kind not in "ui" or y.shape != (len(x),):
+        raise DataError(
+            f"{file}: y_{part} is {y.dtype} of shape {list(y.shape)}: it must be whole numbers of shape [{len(x)}]"
+        )
+    if len(x) == 0:
+        raise DataError(f"{file}: x_{part} is empty")
+    if int(y.min()) < 0 or int(y.max()) >= task.classes:
+        raise DataError(
+            f"{file}: y_{part} has labels from {y.min()} to {y.max()}: "
+            f"the task's {task.classes} classes are 0 to {task.classes - 1}"
+        )
+    # One comparison refuses NaN and infinities too: NaN compares false.
+    if x.dtype == np.float32 and not bool(np.all(np.abs(x) <= INPUT_BOUND)):
+        raise DataError(f"{file}: x_{part} has values that are not finite or above {INPUT_BOUND:.0f}: scale them")
+    return x, y.astype(np.uint8)
+
+
+def _array(file: Path, arrays: Any, name: str) -> npt.NDArray[Any]:
+    if name not in arrays.files:
+        raise DataError(f"{file}: has no array {name}: it needs x_train, y_train, x_test and y_test")
+    array: npt.NDArray[Any] = arrays[name]
+    return array
+
+
+def _folder(data_path: Path | None, what: str) -> Path:
+    if data_path is None:
+        raise DataError(f"this chain's data set does not come with the node: give --data, {what}")
+    return data_path
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{file}: there is no such file: the data set needs it (--data names its folder)") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read: {error.strerror}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,136 @@
+"""The miner's learner: its share of the data and the task's model (the protocol `Learner` of the off-chain halves).
+
+The share is dealt by the partition. Of it, round by round:
+- test records are drawn without replacement over the rounds: the share is shuffled once, round r takes the r-th run of
+  `test_records`. When the share is used up it is shuffled again and starts over: from then on records repeat, which
+  lets others learn them. A share of S lasts floor(S / test_records) rounds: lower test_records for longer chains;
+- they are held out of training in their round; later rounds train on them (their owner does not rank itself);
+- of the rest, one in ten is the validation part, drawn anew each round, and the others are trained on.
+
+Everything is drawn from (task's seed, miner's index, round), so a restarted worker draws the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from node.learning_task import LearningTask
+from node.worker.learning.architectures import architecture_of
+from node.worker.learning.datasets import Dataset, load_dataset
+from node.worker.learning.partition import partition
+from node.worker.learning.randomness import generator
+from node.worker.learning.records import read_records, write_records
+from node.worker.learning.trainer import Samples, Trainer
+from node.worker.learning.weights import initial_weights, read_weights
+from pallets.aggregation.fixed_point import write_model
+from pallets.offchain_protocols import Trained
+
+VALIDATION_PART = 10
+"""One in so many training records is held out to tell when to stop."""
+
+
+class TaskLearner:
+    """Implements pallets.offchain_protocols.Learner for miner number `index` of `miners`.
+
+    `trainer` may be shared by learners of one process. Raise DataError when the data cannot be used.
+    """
+
+    def __init__(
+        self, task: LearningTask, data: Dataset, trainer: Trainer, *, index: int, miners: int, test_records: int
+    ) -> None:
+        self._task = task
+        self._architecture = architecture_of(task)
+        self._trainer = trainer
+        self._index = index
+        self._test_records = test_records
+        own = _share(task, data, index, miners, test_records)
+        self._share = Samples(data.x_train[own], data.y_train[own])
+        self._test = _evaluation_part(task, data)
+        self._initial = initial_weights(self._architecture, task.seed)
+
+    @property
+    def share_size(self) -> int:
+        """Records of this miner."""
+        return len(self._share.labels)
+
+    def warm_up(self) -> None:
+        """Compile training and prediction before the first round needs them."""
+        self._trainer.warm_up(self._initial)
+
+    def initial_model(self) -> bytes:
+        """Return the model every miner starts from."""
+        return write_model(self._initial)
+
+    def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
+        """Train on the share without the round's test records. Raise InvalidWeights."""
+        start = read_weights(global_model, self._architecture)
+        rng = generator("train", self._task.seed, self._index, round)
+        rest = np.setdiff1d(np.arange(self.share_size), self._test_indices(round))
+        rest = rng.permutation(rest)
+        held_out = max(1, len(rest) // VALIDATION_PART)
+        validation, training = self._samples(rest[:held_out]), self._samples(rest[held_out:])
+        fitted = self._trainer.fit(start, training, validation, rng, deadline)
+        return Trained(write_model(fitted.weights), len(training.labels), fitted.accuracy)
+
+    def test_set(self, round: int, count: int) -> tuple[bytes, bytes]:
+        """Return records and labels of the round (rules in the module's docstring)."""
+        if count != self._test_records:
+            raise ValueError(f"{count} test records are asked for: this learner was made for {self._test_records}")
+        samples = self._samples(self._test_indices(round))
+        return write_records(samples.inputs), samples.labels.tobytes()
+
+    def predict(self, weights: bytes, records: bytes) -> bytes:
+        """Return one label a record. Raise InvalidWeights or InvalidRecords."""
+        inputs = read_records(records, self._task)
+        return self._trainer.predict(read_weights(weights, self._architecture), inputs).tobytes()
+
+    def check_records(self, records: bytes, count: int) -> None:
+        """Raise InvalidRecords unless these are `count` well-formed records."""
+        read_records(records, self._task, count)
+
+    def evaluate(self, weights: bytes) -> float:
+        """Return the accuracy on the data set's test part, or the task's `evaluation_records` of it."""
+        labels = self._trainer.predict(read_weights(weights, self._architecture), self._test.inputs)
+        return float((labels == self._test.labels).mean())
+
+    def _samples(self, indices: npt.NDArray[np.int64]) -> Samples:
+        return Samples(self._share.inputs[indices], self._share.labels[indices])
+
+    def _test_indices(self, round: int) -> npt.NDArray[np.int64]:
+        """Return where in the share the round's test records are. Rounds count from 1."""
+        per_pass = self.share_size // self._test_records
+        turn, place = divmod(round - 1, per_pass)
+        order = generator("test-records", self._task.seed, self._index, turn).permutation(self.share_size)
+        return order[place * self._test_records : (place + 1) * self._test_records]
+
+
+def make_learner(
+    task: LearningTask, data_path: Path | None, *, index: int, miners: int, test_records: int
+) -> TaskLearner:
+    """Return the learner of one worker process. Raise DataError when the data cannot be used."""
+    data = load_dataset(task, data_path)
+    trainer = Trainer(architecture_of(task), task)
+    return TaskLearner(task, data, trainer, index=index, miners=miners, test_records=test_records)
+
+
+def _share(
+    task: LearningTask, data: Dataset, index: int, miners: int, test_records: int
+) -> npt.NDArray[np.int64]:
+    """Return the miner's records as indices into the training part: whole groups of copies."""
+    # Enough for a test set, and at least as much, or a training and a validation record, beside it.
+    minimum = test_records + max(test_records, 2)
+    groups = partition(data.y_train[:: data.copies], miners, task.partition, -(-minimum // data.copies))[index]
+    records: npt.NDArray[np.int64] = (groups[:, np.newaxis] * data.copies + np.arange(data.copies)).ravel()
+    return records
+
+
+def _evaluation_part(task: LearningTask, data: Dataset) -> Samples:
+    wanted = task.evaluation_records
+    if wanted == 0 or wanted >= len(data.y_test):
+        return Samples(data.x_test, data.y_test)
+    chosen = generator("evaluation", task.seed).permutation(len(data.y_test))[:wanted]
+    return Samples(data.x_test[chosen], data.y_test[chosen])

@@ -1,0 +1,219 @@
+"""AUDIT, AGGREGATE and what follows a round, off chain.
+
+AUDIT. For every provisional winner, its weights are fetched and checked: the bytes have the revealed name and
+the proposed size, they are a model of the task within bounds, and run again on the test records this miner
+holds they give the revealed labels, but for audit_tolerance_bp of them (different processors may round
+differently). All of it: OK, with the tag that shows who holds the bytes. Any of it not: MISMATCH, and so for
+a winner that predicted nobody's records. Weights that nobody serves are asked for at every view; only when
+the last third of the phase began are they UNAVAILABLE, which the chain does not accept before. The records
+left out of the comparison are the winner's own and those it marked unavailable: it predicted neither.
+
+AGGREGATE. The confirmed winners' weights are averaged (fixed_point.py), the result is served, and attested
+together with what the chain needs for rewards: the winners' weight differences from the starting model, and
+how many labels that starting model has right on each owner's records. Auditors whose tags do not fit the
+weights held here are named.
+
+Once attested, and again if the chain settles on another model, the new global model is measured on the data
+set's own test part and reported.
+"""
+
+from __future__ import annotations
+
+from pallets.aggregation.fixed_point import fedavg, weight_difference
+from pallets.commitments import attest_tag, audit_tag
+from pallets.offchain_protocols import BlobUnavailable, InvalidWeights
+from pallets.offchain_round import Request, RoundWork, miners_of, owners_of, phase_spent
+from pallets.prediction.owners import is_marked, part
+from pocl.v1.aggregation_pb2 import (
+    MISMATCH,
+    OK,
+    UNAVAILABLE,
+    AggregationCall,
+    Baseline,
+    Measure,
+    Verdict,
+    WinnerVerdict,
+)
+from pocl.v1.round_pb2 import AGGREGATE, AUDIT, SETTLED
+from pocl.v1.rounds_service_pb2 import RoundView
+from pocl.v1.worker_service_pb2 import PUBLIC
+
+
+class Aggregating:
+    """The off-chain half of `aggregation`. Any miner of the round audits and attests, whether or not it
+    delivered.
+    """
+
+    def __init__(self, work: RoundWork) -> None:
+        self.work = work
+        self._round: int | None = None
+        self._verdicts: dict[bytes, Verdict] = {}
+        self._differences: dict[bytes, int] = {}
+        self._audit_call: AggregationCall.Audit | None = None
+        self._attest_call: AggregationCall.Attest | None = None
+        self._measured: bytes = b""
+
+    def step(self, view: RoundView) -> None:
+        """In AUDIT give verdicts, in AGGREGATE attest, afterwards measure. Raise OffchainError to wait."""
+        if view.round != self._round:
+            self._round = view.round
+            self._verdicts, self._differences = {}, {}
+            self._audit_call, self._attest_call = None, None
+        miner = miners_of(view).get(self.work.account)
+        if view.summary.outcome == SETTLED:
+            self._measure(view, view.summary.global_model)
+        elif miner is None:
+            return
+        elif view.state.phase == AUDIT:
+            if not miner.HasField("audit"):
+                self._audit(view)
+        elif view.state.phase == AGGREGATE and not miner.HasField("attestation"):
+            self._attest(view)
+
+    # AUDIT
+
+    def _audit(self, view: RoundView) -> None:
+        if self._audit_call is not None:
+            self.work.submit("aggregation", "audit", self._audit_call)
+            return
+        winners = list(view.tally.provisional)
+        self.work.blobs([self._weights_of(view, winner) for winner in winners])
+        for winner in winners:
+            if winner not in self._verdicts:
+                self._judge(view, winner)
+        if any(winner not in self._verdicts for winner in winners) and not phase_spent(
+            view, view.config.audit_ms, 2, 3
+        ):
+            return
+        verdicts = [self._verdict(view, winner) for winner in winners]
+        self._audit_call = AggregationCall.Audit(verdicts=verdicts)
+        self.work.submit("aggregation", "audit", self._audit_call)
+        with self.work.timed("audit_ms", "auditing"):
+            self._baselines(view)  # run now, while others audit, AGGREGATE has only to count
+
+    def _judge(self, view: RoundView, winner: bytes) -> None:
+        """Settle on OK or MISMATCH, or on nothing while weights or records are missing."""
+        name, max_bytes, holder = self._weights_of(view, winner)
+        try:
+            weights = self.work.blob(name, max_bytes, holder)
+            global_model = self.work.global_model(view)
+        except BlobUnavailable:
+            return
+        miner = miners_of(view)[winner]
+        if len(weights) != miner.proposal.weights_size:
+            self._verdicts[winner] = MISMATCH
+            return
+        size = view.config.test_records
+        predicted = {
+            owner: part(miner.reveal.predictions, index, size)
+            for index, owner in enumerate(owners_of(view))
+            if owner != winner and not is_marked(miner.commit.unavailable, index)
+        }
+        if not predicted and len(owners_of(view)) > 1:
+            self._verdicts[winner] = MISMATCH  # it marked everybody, and so has shown nothing to check
+            return
+        records = self.work.records(view, predicted, again=False)
+        if predicted and not records:
+            return
+        try:
+            with self.work.timed("audit_ms", "auditing"):
+                # Refuses what could not be averaged, and is needed for the attestation anyway.
+                self._differences[winner] = weight_difference(weights, global_model)
+                labels = self.work.predict(name, weights, records)
+        except InvalidWeights:
+            self._verdicts[winner] = MISMATCH
+            return
+        wrong = sum(
+            given != found
+            for owner in records
+            for given, found in zip(predicted[owner], labels[owner], strict=True)
+        )
+        fits = wrong * 10_000 <= view.config.audit_tolerance_bp * size * len(records)
+        self._verdicts[winner] = OK if fits else MISMATCH
+
+    def _verdict(self, view: RoundView, winner: bytes) -> WinnerVerdict:
+        verdict = self._verdicts.get(winner, UNAVAILABLE)
+        tag = b""
+        if verdict == OK:
+            tag = audit_tag(self.work.account, view.round, self.work.blob(*self._weights_of(view, winner)))
+        return WinnerVerdict(winner=winner, verdict=verdict, tag=tag)
+
+    def _weights_of(self, view: RoundView, winner: bytes) -> Request:
+        return miners_of(view)[winner].reveal.weights_hash, view.config.max_weights_bytes, winner
+
+    # AGGREGATE
+
+    def _attest(self, view: RoundView) -> None:
+        if self._attest_call is None:
+            with self.work.timed("aggregate_ms", "aggregating"):
+                self._attest_call = self._attestation(view)
+        self.work.submit("aggregation", "attest", self._attest_call)
+        self._measure(view, self._attest_call.global_model)
+
+    def _attestation(self, view: RoundView) -> AggregationCall.Attest:
+        work = self.work
+        winners = list(view.confirmed.winners)
+        requests = {winner: self._weights_of(view, winner) for winner in winners}
+        work.blobs(list(requests.values()))
+        weights = {winner: work.blob(*request) for winner, request in requests.items()}
+        model = fedavg([weights[winner] for winner in winners])
+        return AggregationCall.Attest(
+            global_model=work.context.put_blob(model, view.round, PUBLIC),
+            size=len(model),
+            tag=attest_tag(work.account, view.round, model),
+            measures=[
+                Measure(winner=winner, weight_difference=self._difference(view, winner, weights[winner]))
+                for winner in winners
+            ],
+            baselines=self._baselines(view),
+            false_tags=self._false_tags(view, weights),
+        )
+
+    def _difference(self, view: RoundView, winner: bytes, weights: bytes) -> int:
+        if winner not in self._differences:
+            self._differences[winner] = weight_difference(weights, self.work.global_model(view))
+        return self._differences[winner]
+
+    def _baselines(self, view: RoundView) -> list[Baseline]:
+        """Count the starting model's correct labels on every owner's records that are held and have
+        labels.
+        """
+        miners = miners_of(view)
+        owners = [owner for owner in owners_of(view) if miners[owner].HasField("ballot")]
+        records = self.work.records(view, owners, again=False)
+        labels = self.work.predict(view.state.global_model, self.work.global_model(view), records)
+        return [
+            Baseline(
+                owner=owner,
+                correct=sum(
+                    label == truth
+                    for label, truth in zip(labels[owner], miners[owner].ballot.labels, strict=True)
+                ),
+            )
+            for owner in owners
+            if owner in labels
+        ]
+
+    def _false_tags(self, view: RoundView, weights: dict[bytes, bytes]) -> list[bytes]:
+        """Return the auditors that gave a tag which the weights held here do not give, sorted."""
+        return sorted(
+            miner.miner
+            for miner in view.miners
+            if any(
+                verdict.verdict == OK
+                and verdict.winner in weights
+                and verdict.tag != audit_tag(miner.miner, view.round, weights[verdict.winner])
+                for verdict in miner.audit.verdicts
+            )
+        )
+
+    # Afterwards
+
+    def _measure(self, view: RoundView, model: bytes) -> None:
+        """Report the accuracy of the round's new global model, once for each model."""
+        if model == self._measured:
+            return
+        weights = self.work.blob(model, view.config.max_weights_bytes, b"")
+        accuracy = self.work.learner.evaluate(weights)
+        self._measured = model
+        self.work.context.report(round=view.round, global_accuracy=accuracy)

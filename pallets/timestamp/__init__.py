@@ -1,0 +1,5 @@
+"""The time of the block."""
+
+from pallets.timestamp.pallet import Timestamp
+
+__all__ = ["Timestamp"]

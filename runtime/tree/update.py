@@ -1,0 +1,216 @@
+"""Writing a version of the state tree: a batch of changes, in one walk that rewrites each touched node once.
+
+Rules:
+- Changes are sorted by path and go down together; a branch is read once, rewritten once, and only if a leaf
+  below it really changed.
+- A leaf sits at the shortest prefix that it shares with no other leaf. So an insertion next to a leaf pushes
+  that leaf down, and a deletion that leaves one leaf below a branch pulls it up (the branch collapses).
+- Every version writes a root node, also one that changes nothing: a copy of the root before, which thereby is
+  stale. So the root of version v is always found under v.
+- Stale are the nodes of earlier versions that this one replaced, moved or removed: exactly those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
+
+from runtime.proof import EMPTY_ROOT, key_path, leaf_hash, value_hash
+from runtime.tree.nodes import (
+    EMPTY,
+    EMPTY_NODE,
+    LEAF,
+    RADIX,
+    Branch,
+    NodeReader,
+    TreeUpdate,
+    child_key,
+    decode_leaf,
+    encode_leaf,
+    nibble_at,
+    node_key,
+    read_node,
+    root_key,
+    stored_hash,
+)
+
+
+class _Leaf(NamedTuple):
+    """A leaf that is not placed yet: whoever gets it decides how deep it sits."""
+
+    path: bytes
+    hashed_value: bytes
+
+
+_Live = tuple[bytes, bytes]
+"""Path and value hash of a leaf to be there."""
+
+_Change = tuple[bytes, bytes | None]
+"""Path and value hash, or None for a leaf to be gone."""
+
+
+_Item = TypeVar("_Item", _Live, _Change)
+
+
+class _Unchanged:
+    """The answer of a subtree in which nothing changed."""
+
+
+_UNCHANGED = _Unchanged()
+
+_Subtree = _Leaf | bytes | None
+"""A new subtree: a leaf to be placed, the hash of a branch that was written, or nothing."""
+
+
+def update(
+    reader: NodeReader, base_version: int | None, changes: Mapping[bytes, bytes | None], new_version: int
+) -> TreeUpdate:
+    """Return what `changes` (key -> value, None deletes) make of the tree of `base_version`.
+
+    `base_version` None is the empty tree. Nothing is written: storing the result's nodes is up to the caller.
+    Raise MissingNode when a node of the base is not there.
+    """
+    if base_version is not None and new_version <= base_version:
+        raise ValueError(f"version {new_version} cannot follow version {base_version}")
+    items: list[_Change] = sorted(
+        (key_path(key), None if value is None else value_hash(value)) for key, value in changes.items()
+    )
+    writer = _Writer(reader, new_version)
+    root = writer.root(base_version, items)
+    return TreeUpdate(new_version, root, writer.nodes, writer.stale)
+
+
+class _Writer:
+    """One update under way."""
+
+    def __init__(self, reader: NodeReader, version: int) -> None:
+        self.reader = reader
+        self.version = version
+        self.nodes: dict[bytes, bytes] = {}
+        self.stale: list[bytes] = []
+
+    def root(self, base_version: int | None, items: list[_Change]) -> bytes:
+        """Write the whole new version; return its root hash."""
+        if base_version is None:
+            return self._place_root(self._build(_live(items), 0))
+        key = root_key(base_version)
+        data = read_node(self.reader, key)
+        subtree: _Subtree | _Unchanged
+        if data[0] == EMPTY:
+            subtree = self._build(_live(items), 0)
+            self.stale.append(key)
+        else:
+            subtree = self._apply(key, data, 0, items) if items else _UNCHANGED
+            if isinstance(subtree, _Unchanged):
+                self.nodes[root_key(self.version)] = data
+                self.stale.append(key)
+                return stored_hash(data)
+        return self._place_root(subtree)
+
+    def _place_root(self, subtree: _Subtree) -> bytes:
+        if subtree is None:
+            self.nodes[root_key(self.version)] = EMPTY_NODE
+            return EMPTY_ROOT
+        if isinstance(subtree, _Leaf):
+            return self._write_leaf(root_key(self.version), subtree)
+        return subtree
+
+    def _apply(self, key: bytes, data: bytes, depth: int, items: list[_Change]) -> _Subtree | _Unchanged:
+        """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below
+        it."""
+        if data[0] == LEAF:
+            return self._apply_to_leaf(key, data, depth, items)
+        branch, path = Branch.decode(data), items[0][0]
+        placed: list[tuple[int, _Leaf]] = []
+        subtree: _Subtree | _Unchanged
+        changed = False
+        for nibble, part in _by_nibble(items, depth):
+            if branch.hashes[nibble] is None:
+                subtree = self._build(_live(part), depth + 1)
+                if subtree is None:
+                    continue
+            else:
+                child = child_key(branch.versions[nibble], path, depth, nibble)
+                subtree = self._apply(child, read_node(self.reader, child), depth + 1, part)
+                if isinstance(subtree, _Unchanged):
+                    continue
+            changed = True
+            self._set_child(branch, nibble, subtree, placed)
+        if not changed:
+            return _UNCHANGED
+        self.stale.append(key)
+        return self._finish(branch, path, depth, placed)
+
+    def _apply_to_leaf(
+        self, key: bytes, data: bytes, depth: int, items: list[_Change]
+    ) -> _Subtree | _Unchanged:
+        leaf = decode_leaf(data)
+        live = _live(items)
+        if all(path != leaf[0] for path, _ in items):
+            live.append(leaf)
+            live.sort()
+        if live == [leaf]:
+            return _UNCHANGED
+        self.stale.append(key)
+        return self._build(live, depth)
+
+    def _build(self, live: list[_Live], depth: int) -> _Subtree:
+        """Write a new subtree at `depth` that holds these leaves, sorted by path."""
+        if len(live) <= 1:
+            return _Leaf(*live[0]) if live else None
+        branch = Branch.empty()
+        placed: list[tuple[int, _Leaf]] = []
+        for nibble, part in _by_nibble(live, depth):
+            self._set_child(branch, nibble, self._build(part, depth + 1), placed)
+        return self._finish(branch, live[0][0], depth, placed)
+
+    def _set_child(
+        self, branch: Branch, nibble: int, subtree: _Subtree, placed: list[tuple[int, _Leaf]]
+    ) -> None:
+        branch.versions[nibble] = self.version
+        branch.leaves &= ~(1 << nibble)
+        if isinstance(subtree, _Leaf):
+            branch.leaves |= 1 << nibble
+            branch.hashes[nibble] = leaf_hash(*subtree)
+            placed.append((nibble, subtree))
+        else:
+            branch.hashes[nibble] = subtree
+
+    def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, _Leaf]]) -> _Subtree:
+        """Write the branch and its new leaves, unless one leaf or nothing is left: then hand that up."""
+        children = RADIX - branch.hashes.count(None)
+        if children == 0:
+            return None
+        if children == 1 and branch.leaves:
+            return placed[0][1] if placed else self._take_leaf(branch, path, depth)
+        for nibble, leaf in placed:
+            self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(*leaf)
+        self.nodes[node_key(self.version, path, depth)] = branch.encode()
+        return branch.hash()
+
+    def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> _Leaf:
+        """Take the one stored leaf below a collapsing branch out of its place."""
+        nibble = branch.leaves.bit_length() - 1
+        key = child_key(branch.versions[nibble], path, depth, nibble)
+        self.stale.append(key)
+        return _Leaf(*decode_leaf(read_node(self.reader, key)))
+
+    def _write_leaf(self, key: bytes, leaf: _Leaf) -> bytes:
+        self.nodes[key] = encode_leaf(*leaf)
+        return leaf_hash(*leaf)
+
+
+def _live(items: list[_Change]) -> list[_Live]:
+    return [(path, hashed) for path, hashed in items if hashed is not None]
+
+
+def _by_nibble(items: list[_Item], depth: int) -> Iterator[tuple[int, list[_Item]]]:
+    """Yield the runs of sorted `items` that share nibble number `depth`."""
+    start, count = 0, len(items)
+    while start < count:
+        nibble = nibble_at(items[start][0], depth)
+        end = start + 1
+        while end < count and nibble_at(items[end][0], depth) == nibble:
+            end += 1
+        yield nibble, items[start:end] if end - start < count else items
+        start = end
