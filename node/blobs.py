@@ -76,7 +76,9 @@ class BlobStore:
             known = self._index.get(name)
             if known is not None:
                 round = max(round, known.round)
-                visibility = max(visibility, known.visibility, key=lambda value: value == BlobVisibility.PUBLIC)
+                visibility = max(
+                    visibility, known.visibility, key=lambda value: value == BlobVisibility.PUBLIC
+                )
             meta = BlobMeta(name, len(data), round, visibility, tuple(hashes))
             if meta == known:
                 return name
@@ -200,7 +202,7 @@ class BlobStore:
             os.close(descriptor)
 
     def _load(self) -> None:
-        """Read the index, and remove what a crash left: parts, bytes without .meta, .meta without its bytes."""
+        """Read the index, and remove what a crash left: parts, bytes without .meta, .meta without bytes."""
         for file in sorted(self._path.iterdir()):
             if file.name.endswith(_META) and _DATA.fullmatch(file.name.removesuffix(_META)):
                 name = bytes.fromhex(file.name.removesuffix(_META))

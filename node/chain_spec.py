@@ -8,6 +8,7 @@ Amounts are u128 in the smallest unit, written as decimal strings.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import sysconfig
@@ -225,7 +226,9 @@ def _properties(fields: Fields) -> Properties:
         ss58_format=fields.integer("ss58_format", 0, 16383),
     )
     if properties.ss58_format != SS58_PREFIX:
-        raise fields.error("ss58_format", f"is {properties.ss58_format}: this node supports {SS58_PREFIX} only")
+        raise fields.error(
+            "ss58_format", f"is {properties.ss58_format}: this node supports {SS58_PREFIX} only"
+        )
     fields.done()
     return properties
 
@@ -239,7 +242,7 @@ def _consensus(fields: Fields) -> ConsensusSpec:
         max_timeout_ms=fields.integer("max_timeout_ms", 10, 3_600_000),
     )
     order = [(field.name, getattr(consensus, field.name)) for field in dataclasses.fields(consensus)]
-    for (lower, low), (upper, high) in zip(order, order[1:], strict=False):
+    for (lower, low), (upper, high) in itertools.pairwise(order):
         # A leader may wait a whole heartbeat before it proposes; its timer must not fire by then.
         if low >= high:
             raise fields.error(upper, f"is {high} but {lower} is {low}: it must be above it")
@@ -252,7 +255,8 @@ def _bootnodes(fields: Fields) -> tuple[str, ...]:
     for index, node in enumerate(nodes):
         if not isinstance(node, str) or not re.fullmatch(_BOOTNODE, node):
             raise fields.error(
-                f"bootnodes[{index}]", f"is {shown(node)}: it must be an address like /ip4/1.2.3.4/tcp/30333/p2p/12D3Koo..."
+                f"bootnodes[{index}]",
+                f"is {shown(node)}: it must be an address like /ip4/1.2.3.4/tcp/30333/p2p/12D3Koo...",
             )
     return tuple(nodes)
 

@@ -5,7 +5,8 @@ It is the `learning` section of the chain spec. Its canonical bytes are part of 
 Numbers that are not whole (learning rate, alpha) are decimal strings: the canonical bytes hold no floats.
 
     dataset         digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own arrays)
-    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a seed
+    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a
+                    seed
     architecture    digits-cnn | paper-cnn | mlp (node/worker/learning/architectures.py)
     seed            of the initial model, of the data set's making and of each miner's training
     batch_size, epochs, optimizer (adam | sgd), learning_rate, early_stopping_patience
@@ -115,11 +116,14 @@ def _inputs(fields: Fields, dataset: str) -> tuple[tuple[int, ...], str, int]:
     total = 1
     for index, side in enumerate(shape):
         if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= 65_536:
-            raise fields.error(f"input_shape[{index}]", f"is {shown(side)}: it must be a whole number from 1 to 65536")
+            raise fields.error(
+                f"input_shape[{index}]", f"is {shown(side)}: it must be a whole number from 1 to 65536"
+            )
         total *= side
     if not 1 <= len(shape) <= 4 or total > _MAX_INPUTS:
         raise fields.error(
-            "input_shape", f"is {shown(shape)}: it must be 1 to 4 lengths with a product of at most {_MAX_INPUTS}"
+            "input_shape",
+            f"is {shown(shape)}: it must be 1 to 4 lengths with a product of at most {_MAX_INPUTS}",
         )
     dtype = fields.choice("input_dtype", INPUT_DTYPES)
     # 255 marks "no prediction" on the chain, so 254 is the last label.
@@ -139,8 +143,8 @@ def _architecture(fields: Fields, shape: tuple[int, ...]) -> str:
     if name != "mlp" and (len(shape) != 3 or min(shape[:2]) < MIN_IMAGE_SIDE):
         raise fields.error(
             "architecture",
-            f"is {shown(name)} but a record's shape is {list(shape)}: it needs images [height, width, channels] "
-            f"of at least {MIN_IMAGE_SIDE} by {MIN_IMAGE_SIDE} (mlp takes any shape)",
+            f"is {shown(name)} but a record's shape is {list(shape)}: it needs images [height, width, "
+            f"channels] of at least {MIN_IMAGE_SIDE} by {MIN_IMAGE_SIDE} (mlp takes any shape)",
         )
     return name
 

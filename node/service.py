@@ -23,8 +23,7 @@ import trio
 from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
 from node.config import NodeConfig
-from node.consensus.driver import ConsensusDriver, Follower
-from node.consensus.startup import make_core
+from node.consensus.driver import ConsensusDriver
 from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file
 from node.network import Handlers, Network, NetworkSettings, Peer
@@ -121,6 +120,7 @@ class Node:
             final_number=lambda: self.chain.final_number,
             epoch=lambda: self.chain.epoch_change.epoch,
             may_serve=self._may_serve,
+            on_peer=self._on_peer,
             is_validator=lambda account: account in self.chain.epoch_change.validators,
         )
 
@@ -128,18 +128,14 @@ class Node:
         key = self.config.validator_key
         if key is None:
             return None
-        core, journal = make_core(
-            self.chain, key, self.config.chain.consensus, consensus_log_file(self.config.base_path)
-        )
         return ConsensusDriver(
-            core=core,
-            journal=journal,
+            key=key,
+            log_file=consensus_log_file(self.config.base_path),
             chain=self.chain,
             pool=self.pool,
             network=self.network,
-            account=key.public,
             spec=self.config.chain.consensus,
-            follower=Follower(need_sync=self.sync.need),
+            need_sync=self.sync.need,
         )
 
     # Running.
@@ -162,7 +158,9 @@ class Node:
                 if self.driver is not None:
                     nursery.start_soon(self._agree, self.driver)
                 self._write_ready_file(rpc)
-                log.info("node %s is up: gRPC on %s, p2p on %s", self.config.name, rpc.address, self.network.port)
+                log.info(
+                    "node %s is up: gRPC on %s, p2p on %s", self.config.name, rpc.address, self.network.port
+                )
                 await trio.sleep_forever()
             finally:
                 with trio.CancelScope(shield=True):
@@ -191,7 +189,9 @@ class Node:
         def in_trio(function: Callable[[], T], /) -> T:
             return trio.from_thread.run_sync(function, trio_token=token)
 
-        def fetch_blob(name: bytes, *, max_bytes: int, timeout_s: float, holder: bytes | None) -> bytes | None:
+        def fetch_blob(
+            name: bytes, *, max_bytes: int, timeout_s: float, holder: bytes | None
+        ) -> bytes | None:
             return trio.from_thread.run(
                 self.network.fetch_blob, name, max_bytes, holder, timeout_s, trio_token=token
             )
@@ -235,6 +235,10 @@ class Node:
     def _submit(self, data: bytes) -> bytes:
         self.pool.submit(data)
         return extrinsic_hash(data)
+
+    def _on_peer(self, peer: Peer) -> None:
+        if self.driver is not None:
+            self.driver.on_peer(peer)
 
     def _on_consensus(self, peer: Peer, message: ConsensusMessage) -> None:
         if self.driver is not None:
@@ -280,8 +284,11 @@ class Node:
         """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""
         if meta.visibility == BlobVisibility.PUBLIC:
             return True
-        opens = {BlobVisibility.AFTER_TRAIN: Phase.TRAIN, BlobVisibility.AFTER_REVEAL: Phase.REVEAL}
-        after = opens.get(BlobVisibility.ValueType(meta.visibility))
+        opens: dict[int, int] = {
+            BlobVisibility.AFTER_TRAIN: Phase.TRAIN,
+            BlobVisibility.AFTER_REVEAL: Phase.REVEAL,
+        }
+        after = opens.get(meta.visibility)
         if after is None or meta.round > self.round.round:
             return False
         over = meta.round < self.round.round or self.round.phase == PHASE_NONE

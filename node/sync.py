@@ -1,8 +1,8 @@
 """Catching up: final blocks in pages from peers that have them, and the answers to those who ask us.
 
-A page is consecutive final blocks of one epoch and the justification of its last block. It never crosses an
-epoch's closing block: the next epoch's validators are known only once that block is proven final. A peer whose
-page is wrong, empty or unanswered is charged and the next one is asked.
+A page is consecutive final blocks of one epoch and the justification of its last block, which is one with a
+certificate of its own. It never crosses an epoch's closing block: the next epoch's validators are known only once
+that block is proven final. A peer whose page is wrong, empty or unanswered is charged and the next one is asked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ log = logging.getLogger("pocl.sync")
 
 PAGE_BLOCKS = 256
 PAGE_BYTES = 4 * 2**20
-MAX_PAGE_BYTES = 8 * 2**20
-"""What an answer may hold at most, whatever was asked for."""
+MAX_PAGE_BYTES = 7 * 2**20
+"""A page goes on to the next block that has its own certificate, but not beyond this."""
 
 IDLE_POLL_S = 1.0
 
@@ -37,26 +37,23 @@ def page(chain: Chain, request: SyncRequest) -> SyncResponse:
     """Return the page of final blocks that a request asks for; without blocks when there are none."""
     final = chain.final_number
     answer = SyncResponse(final_number=final)
-    size, number = 0, request.from_number
-    most = min(request.max_bytes or PAGE_BYTES, MAX_PAGE_BYTES)
-    last = min(final, number + min(request.max_blocks or PAGE_BLOCKS, PAGE_BLOCKS) - 1)
-    while 1 <= number <= last:
-        block = chain.final_block(number)
-        if block is None:
+    most_blocks = min(request.max_blocks or PAGE_BLOCKS, PAGE_BLOCKS)
+    most_bytes = min(request.max_bytes or PAGE_BYTES, PAGE_BYTES)
+    size, whole = 0, 0
+    for number in range(max(request.from_number, 1), final + 1):
+        block, justification = chain.final_block(number), chain.justification(number)
+        if block is None or justification is None:
             break
         size += block.ByteSize()
-        if answer.blocks and size > most:
+        if size > MAX_PAGE_BYTES or (whole and (size > most_bytes or len(answer.blocks) == most_blocks)):
             break
         answer.blocks.append(block)
-        number += 1
+        if not justification.descendants:
+            whole = len(answer.blocks)
+            answer.justification.CopyFrom(justification)
         if block.header.HasField("next_epoch"):
             break
-    if answer.blocks:
-        justification = chain.justification(answer.blocks[-1].header.number)
-        if justification is None:
-            del answer.blocks[:]
-        else:
-            answer.justification.CopyFrom(justification)
+    del answer.blocks[whole:]
     return answer
 
 
@@ -124,7 +121,9 @@ class Synchronizer:
             if self._chain.final_number != mine:
                 return True  # Consensus was faster: ask anew from where we are.
             if not answer.blocks:
-                self._network.penalize(peer.peer_id, _NO_ANSWER, "an empty page below the final number it told")
+                self._network.penalize(
+                    peer.peer_id, _NO_ANSWER, "an empty page below the final number it told"
+                )
                 continue
             if self._import(peer.peer_id, list(answer.blocks), answer.justification):
                 return True

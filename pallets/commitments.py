@@ -1,4 +1,5 @@
-"""Commitments and tags: how a miner binds itself before it shows, and shows that it holds what it talks about.
+"""Commitments and tags: how a miner binds itself before it shows, and shows that it holds what it talks
+about.
 
     commitment = H("pocl/commitment/1" || u8(len(kind)) || kind || genesis hash || u64be(round) || account
                    || salt (32 bytes) || payload)

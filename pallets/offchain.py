@@ -82,4 +82,4 @@ class Miner:
                 pass  # expected while others still publish; the halves give up by the phase clock
             except OffchainError as error:
                 if not self.work.overtaken(error):
-                    self.context.report(round=view.round, error=str(error))
+                    self.work.report(error=str(error))

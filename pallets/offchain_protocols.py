@@ -70,8 +70,9 @@ class Context(Protocol):
     def fetch_blob(self, name: bytes, max_bytes: int, holder: bytes) -> bytes:
         """Return the blob from the own store or from peers, `holder` (an account, or empty) asked first.
 
-        What came from a peer is checked against its name, kept, and served on. Raise BlobUnavailable.
-        """
+        What came from a peer is checked against its name, kept, and served on: a blob that one miner has all
+        can have. Raise BlobUnavailable after a few seconds at most. May be called from several threads at
+        once."""
 
     def keep(self, round: int, name: str, data: bytes) -> None:
         """Write one of the miner's own files of a round. It is never served and survives a restart."""
@@ -80,10 +81,7 @@ class Context(Protocol):
         """Return what `keep` wrote, or None."""
 
     def report(self, **measures: Any) -> None:
-        """Tell the node what the worker does and measured: fields of WorkerReport, `round` always among them.
-
-        Fields that a report leaves out keep what an earlier report of the same round said.
-        """
+        """Tell the node what the worker does and measured: fields of WorkerReport, with all of the round so far."""
 
     def now_ms(self) -> int:
         """Return a monotonic clock, for measures and for the length of training."""

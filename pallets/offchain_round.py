@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -71,13 +72,14 @@ class RoundWork:
         self._malformed: set[bytes] = set()
         self._asked: set[bytes] = set()
         self._predictions: dict[tuple[bytes, bytes], bytes] = {}
-        self._measures: dict[str, int] = {}
+        self._reported: dict[str, Any] = {}
 
     def enter(self, round: int) -> None:
         """Make `round` the current one; what was held of another is dropped."""
         if round != self.round:
             self.round = round
             self._forget()
+            self._reported["round"] = round
 
     # Calls
 
@@ -88,8 +90,10 @@ class RoundWork:
 
     def overtaken(self, error: Exception) -> bool:
         """Tell whether a refusal only says that the chain moved on since the view."""
-        name = error.label.rpartition(".")[2] if isinstance(error, CallRefused) else ""
-        return name.startswith(_OVERTAKEN)
+        if not isinstance(error, CallRefused):
+            return False
+        name = error.label.rpartition(".")[2]
+        return (name or error.reason).startswith(_OVERTAKEN)
 
     # Blobs
 
@@ -102,23 +106,27 @@ class RoundWork:
             self._blobs[name] = data
         return self._blobs[name]
 
-    def blobs(self, requests: Sequence[Request]) -> dict[bytes, bytes]:
-        """Return those of the blobs that could be had, by name. Asked for side by side: one silent holder
-        must not cost the others their time.
+    def blobs(self, requests: Sequence[Request], *, again: bool = True) -> dict[bytes, bytes]:
+        """Return those of the blobs that could be had, by name.
+
+        They are asked for side by side: one silent holder must not cost the others their time. Without
+        `again` those asked for before in vain are left out, since every try may take as long as a fetch may.
         """
 
-        def fetch(request: Request) -> bytes | None:
-            try:
-                return self.blob(*request)
-            except BlobUnavailable:
-                return None
+        def fetch(request: Request) -> None:
+            # Missing is told by what is not there; nothing else is swallowed.
+            with suppress(BlobUnavailable):
+                self.blob(*request)
 
-        missing = [request for request in requests if request[0] not in self._blobs]
-        if len(missing) > 1:
-            with ThreadPoolExecutor(min(len(missing), _PARALLEL_FETCHES)) as pool:
-                list(pool.map(fetch, missing))
-        elif missing:
-            fetch(missing[0])
+        wanted = [request for request in requests if request[0] not in self._blobs]
+        if not again:
+            wanted = [request for request in wanted if request[0] not in self._asked]
+        if len(wanted) > 1:
+            with ThreadPoolExecutor(min(len(wanted), _PARALLEL_FETCHES)) as pool:
+                list(pool.map(fetch, wanted))
+        elif wanted:
+            fetch(wanted[0])
+        self._asked.update(name for name, _, _ in requests)
         return {name: self._blobs[name] for name, _, _ in requests if name in self._blobs}
 
     def global_model(self, view: RoundView) -> bytes:
@@ -131,23 +139,15 @@ class RoundWork:
         return self.blob(name, view.config.max_weights_bytes, b"")
 
     def records(self, view: RoundView, owners: Iterable[bytes], *, again: bool) -> dict[bytes, bytes]:
-        """Return the well-formed test records of those of `owners` from whom they could be had.
-
-        Owners asked before in vain are asked again only on demand: every try may cost a fetch's whole time.
-        """
+        """Return the well-formed test records of those of `owners` who give them (`again`: see blobs)."""
         miners = miners_of(view)
-        wanted = list(owners)
-        requests: list[Request] = []
-        for owner in wanted:
-            fresh = again or owner not in self._asked
-            if fresh and owner not in self._records and owner not in self._malformed:
-                requests.append((miners[owner].proposal.records_hash, view.config.max_records_bytes, owner))
-        found = self.blobs(requests)
-        for name, _, owner in requests:
-            self._asked.add(owner)
-            if name in found:
+        names = {owner: miners[owner].proposal.records_hash for owner in owners}
+        requests = [(name, view.config.max_records_bytes, owner) for owner, name in names.items()]
+        found = self.blobs(requests, again=again)
+        for owner, name in names.items():
+            if name in found and owner not in self._records and owner not in self._malformed:
                 self._accept(owner, found[name], view.config.test_records)
-        return {owner: self._records[owner] for owner in wanted if owner in self._records}
+        return {owner: self._records[owner] for owner in names if owner in self._records}
 
     def _accept(self, owner: bytes, records: bytes, count: int) -> None:
         try:
@@ -158,9 +158,7 @@ class RoundWork:
             self._records[owner] = records
 
     def malformed(self, owner: bytes) -> bool:
-        """Tell whether the owner's records came but are not what the task asks for: no use waiting for
-        others.
-        """
+        """Tell whether the owner's records came but are not what the task asks for: waiting is no use."""
         return owner in self._malformed
 
     # Predictions
@@ -182,19 +180,25 @@ class RoundWork:
 
     # Measures
 
+    def report(self, **fields: Any) -> None:
+        """Report these fields of WorkerReport, together with all that was reported of the round before.
+
+        An error is reported once: the next report is of something that went well.
+        """
+        self._reported.update(fields)
+        self.context.report(**self._reported)
+        self._reported.pop("error", None)
+
     @contextmanager
     def timed(self, measure: str, state: str) -> Iterator[None]:
-        """Report `state` while the body runs, then its time added to `measure` (train_ms, ...) of the
-        round.
-        """
-        self.context.report(round=self.round, state=state)
+        """Report `state` while the body runs, then its time added to `measure` (train_ms, ...) of the round."""
+        self.report(state=state)
         start = self.context.now_ms()
         try:
             yield
         finally:
             spent = self.context.now_ms() - start
-            self._measures[measure] = self._measures.get(measure, 0) + spent
-            self.context.report(round=self.round, state="idle", **{measure: self._measures[measure]})
+            self.report(state="idle", **{measure: self._reported.get(measure, 0) + spent})
 
     def stopwatch(self, limit_ms: int) -> Callable[[], bool]:
         """Return a function that tells whether `limit_ms` from now are over."""

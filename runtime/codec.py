@@ -45,7 +45,7 @@ def decode(cls: type[M], data: bytes) -> M:
         message = cls.FromString(data)
     except (DecodeError, UnicodeDecodeError, RecursionError, TypeError) as error:
         raise CodecError(f"not a {descriptor.full_name}: {error or 'malformed bytes'}") from None
-    message.DiscardUnknownFields()
+    message.DiscardUnknownFields()  # type: ignore[attr-defined]  # missing in the stubs
     if message.SerializeToString(deterministic=True) != data:
         raise CodecError(
             f"not the canonical encoding of {descriptor.full_name}: leave out unknown fields and defaults, "

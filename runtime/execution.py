@@ -78,7 +78,7 @@ class Execution:
 
         Raise DoesNotFit or InvalidTransaction, and leave no trace, when this block cannot contain it.
         """
-        self._require_space(extrinsic)
+        self.require_space(extrinsic)
         if extrinsic.operational:
             self._apply_operational(extrinsic)
             error = None
@@ -110,6 +110,18 @@ class Execution:
             raise InvalidBlock(
                 f"block {self.header.number}: its author 0x{self.header.author.hex()} is no validator"
             )
+
+    def require_space(self, extrinsic: Checked) -> None:
+        """Raise DoesNotFit when the extrinsic's class has no space left for it."""
+        limits = self.limits
+        if extrinsic.operational:
+            kind, weight, size = 1, limits.operational_weight, limits.operational_bytes
+        else:
+            kind, weight, size = 0, limits.normal_weight, limits.normal_bytes
+        if self.weight[kind] + extrinsic.weight > weight:
+            raise DoesNotFit(f"the {extrinsic.call.class_} extrinsics of a block weigh at most {weight}")
+        if self.bytes[kind] + extrinsic.length > size:
+            raise DoesNotFit(f"the {extrinsic.call.class_} extrinsics of a block have at most {size} bytes")
 
     def is_future(self, extrinsic: Checked) -> bool:
         """Return whether a valid extrinsic is ahead of this state. Nothing is written.
@@ -210,17 +222,6 @@ class Execution:
     def _undo(self, events: int) -> None:
         self.state.rollback()
         del self.events[events:]
-
-    def _require_space(self, extrinsic: Checked) -> None:
-        limits = self.limits
-        if extrinsic.operational:
-            kind, weight, size = 1, limits.operational_weight, limits.operational_bytes
-        else:
-            kind, weight, size = 0, limits.normal_weight, limits.normal_bytes
-        if self.weight[kind] + extrinsic.weight > weight:
-            raise DoesNotFit(f"the {extrinsic.call.class_} extrinsics of a block weigh at most {weight}")
-        if self.bytes[kind] + extrinsic.length > size:
-            raise DoesNotFit(f"the {extrinsic.call.class_} extrinsics of a block have at most {size} bytes")
 
     def _emit(self, pallet: str, name: str, data: bytes) -> None:
         index = self.applied if self._phase == EventRecord.APPLY_EXTRINSIC else 0

@@ -242,6 +242,10 @@ class Runtime:
         checked = check(self._rules(genesis_hash), data, header.number, verified)
         execution = self._execution(state, header, genesis_hash)
         execution.begin_extrinsics()
+        try:
+            execution.require_space(checked)
+        except DoesNotFit as error:
+            raise InvalidTransaction("malformed", f"too large for any block: {error}") from None
         return execution, checked
 
 

@@ -212,8 +212,7 @@ class LightClient:
         account = proof.key[len(prefix) :]
         if not proof.key.startswith(prefix) or account not in summary.attesters:
             raise LightClientError(
-                f"key 0x{proof.key.hex()} is not that of an attestation of round {summary.round} by one of its "
-                "attesters"
+                f"key 0x{proof.key.hex()} is not that of an attester of round {summary.round}"
             )
         if value is None:
             raise LightClientError(f"round {summary.round}: 0x{account.hex()} did not attest")

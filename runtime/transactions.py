@@ -2,7 +2,7 @@
 
 An extrinsic is valid on a state when, in this order,
 1. it is the canonical encoding of an Extrinsic whose payload is a canonical Payload with a u128 tip; signer
-   and signature have their sizes                                                                 (malformed)
+   and signature have their sizes; an empty block has space for it                                (malformed)
 2. the runtime has the function it calls, of the class that its sequence says: a nonce for the normal class, a
    round for the operational one; its arguments are canonical; an operational call has no tip
                                                                                     (unknown_call, malformed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -81,12 +82,9 @@ def insert(
 ) -> None:
     """Encrypt a key under a password and store it as NAME in a node's keystore."""
     keystore = keystore_of(_base_path(chain, base_path))
-    stdin = click.get_text_stream("stdin")
-    if secret == "-" and stdin.isatty():
-        uri: str = click.prompt("Secret phrase or URI", hide_input=True)
-    else:
-        uri = read_secret(secret)
-    keypair = Keypair.from_uri(uri)
+    if secret == "-" and sys.stdin.isatty():
+        secret = click.prompt("Secret phrase or URI", hide_input=True)
+    keypair = Keypair.from_uri(read_secret(secret))
     password = read_password(password_file, "New password", confirm=True)
     file = keystore.insert(name, keypair, password)
     print_facts({"name": name, **_facts(keypair.public), "file": str(file)}, as_json)

@@ -44,5 +44,7 @@ def signer(
         return Keypair.from_uri(read_secret(uri))
     assert key is not None
     if base_path is None and chain is None:
-        raise ConfigError(f"in whose keystore is {key!r}? give --base-path, or --chain for a node's default one")
+        raise ConfigError(
+            f"in whose keystore is {key!r}? give --base-path, or --chain for a node's default one"
+        )
     return load_key(base_path or default_base_path(load(chain or "").id), key, password_file)

@@ -15,8 +15,8 @@ from pocl.client import Client, ClientError
 from pocl.extrinsics import extrinsic_hash, u128_int
 from pocl.v1.chain_service_pb2 import ChainInfo
 from pocl.v1.coin_pb2 import CoinEvent
-from pocl.v1.extrinsic_pb2 import Call
-from pocl.v1.transactions_service_pb2 import TransactionStatus
+from pocl.v1.extrinsic_pb2 import Call, Extrinsic
+from pocl.v1.transactions_service_pb2 import DryRunResponse, TransactionStatus
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -31,13 +31,19 @@ _REACHED = {
 def _signing_options(function: _Command) -> _Command:
     for option in reversed(
         (
-            click.option("--from", "uri", metavar="URI", help="Secret URI of who signs; - reads it from stdin."),
+            click.option(
+                "--from", "uri", metavar="URI", help="Secret URI of who signs; - reads it from stdin."
+            ),
             click.option("--key", metavar="NAME", help="Who signs: a key of a node's keystore."),
             click.option("--chain", help="The chain whose default base path holds the keystore."),
-            click.option("--base-path", type=click.Path(path_type=Path), help="The base path with the keystore."),
+            click.option(
+                "--base-path", type=click.Path(path_type=Path), help="The base path with the keystore."
+            ),
             password_file_option,
             click.option("--tip", default="0", help="Extra fee to the block's author, for a sooner turn."),
-            click.option("--wait-timeout", type=click.FloatRange(0.1), help="Seconds to wait for --wait at most."),
+            click.option(
+                "--wait-timeout", type=click.FloatRange(0.1), help="Seconds to wait for --wait at most."
+            ),
             rpc_option,
             timeout_option,
             json_option,
@@ -76,8 +82,8 @@ def transfer(
 ) -> None:
     """Send AMOUNT to DEST: it is reserved and queued at once, and paid when a round's winner settles it.
 
-    DEST is an address, a 0x public key or a development account such as //Bob. AMOUNT is a whole number of the
-    smallest unit, or coins written as 1.5POCL.
+    DEST is an address, a 0x public key or a development account such as //Bob. AMOUNT is a whole number of
+    the smallest unit, or coins written as 1.5POCL.
     """
     account = parse_account(dest)
     keypair = signer(**who)
@@ -121,16 +127,16 @@ def _send(
     wait_timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Try an extrinsic out, submit it if it would do what it should, follow it, and print what became of it."""
+    """Try an extrinsic out, submit it if it would do what it should, follow it, and print what became of
+    it.
+    """
     name = f"{call.pallet}.{call.function}"
-    trial = client.dry_run(extrinsic)
-    if not trial.ok:
+    facts: dict[str, Any] = {"hash": hex_text(extrinsic_hash(extrinsic)), "call": name}
+    trial = _trial(client, extrinsic)
+    if trial is not None and not trial.ok:
         raise ClientError("FAILED_PRECONDITION", f"{name} is not submitted, it would fail: {trial.error}")
-    facts: dict[str, Any] = {
-        "hash": hex_text(extrinsic_hash(extrinsic)),
-        "call": name,
-        "fee": format_amount(u128_int(trial.fee), info.token_decimals, info.token_symbol),
-    }
+    if trial is not None:
+        facts["fee"] = format_amount(u128_int(trial.fee), info.token_decimals, info.token_symbol)
     if wait == "none":
         client.submit(extrinsic)
         facts["status"] = "submitted"
@@ -140,8 +146,23 @@ def _send(
     print_facts(facts, as_json)
 
 
+def _trial(client: Client, extrinsic: bytes) -> DryRunResponse | None:
+    """Return what an extrinsic would do now; None when others of its signer go first, so that nobody
+    knows.
+    """
+    try:
+        return client.dry_run(extrinsic)
+    except ClientError as error:
+        signer = client.account(Extrinsic.FromString(extrinsic).signer)
+        if error.code == "FAILED_PRECONDITION" and signer.pool_nonce > signer.nonce:
+            return None
+        raise
+
+
 def _followed(statuses: Iterator[TransactionStatus], wait: str, name: str) -> dict[str, Any]:
-    """Return what is known when a transaction has come as far as `wait`. Raise ClientError when it will not."""
+    """Return what is known when a transaction has come as far as `wait`. Raise ClientError when it will
+    not.
+    """
     facts: dict[str, Any] = {}
     for status in statuses:
         kind = TransactionStatus.Kind.Name(status.kind).lower()

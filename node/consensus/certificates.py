@@ -30,7 +30,7 @@ class CertificateBook:
         self._opening_hash = opening_hash
         self._views: dict[int, dict[int, Certificate]] = {}
 
-    def get(self, view: int, kind: VoteKind.ValueType) -> Certificate | None:
+    def get(self, view: int, kind: VoteKind) -> Certificate | None:
         """Return the certificate of this kind for the view."""
         return self._views.get(view, {}).get(kind)
 
@@ -45,11 +45,21 @@ class CertificateBook:
             same = other.block_hash == certificate.block_hash
             apart = {kind, certificate.kind} == {NULLIFY, FINALIZE}
             if apart or (not same and NULLIFY not in (kind, certificate.kind)):
-                raise Contradiction(f"two contradicting certificates in epoch {other.epoch}, view {other.view}")
+                raise Contradiction(
+                    f"two contradicting certificates in epoch {other.epoch}, view {other.view}"
+                )
         if certificate.kind in held:
             return False
         held[certificate.kind] = certificate
         return True
+
+    def certifies(self, block_hash: bytes) -> bool:
+        """Tell whether a quorum has notarized or finalized the block in any of these views."""
+        return any(
+            kind != NULLIFY and certificate.block_hash == block_hash
+            for held in self._views.values()
+            for kind, certificate in held.items()
+        )
 
     def justify(self, view: int) -> Justification | None:
         """Return the highest parent for a proposal in this view; None while a certificate is lacking."""

@@ -47,35 +47,249 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from node.consensus.catch_up import CatchUp
-from node.consensus.epoch_state import EpochState
-from node.consensus.intake import Intake
+from node.consensus import catch_up
+from node.consensus.agreement import Agreement
+from node.consensus.blocks import Status
+from node.consensus.certificates import Contradiction
+from node.consensus.intake import MAX_MISSING, VIEWS_AHEAD, EarlyMessages, form_fault, vote_fault
 from node.consensus.leaders import leader
-from node.consensus.outbox import Outbox
-from node.consensus.restore import split_records
+from node.consensus.outbox import wrap
 from node.consensus.scheme import SignatureScheme
 from node.consensus.timing import Timing
 from node.consensus.types import (
     AbstentionEnds,
     Action,
-    Build,
+    Blame,
     Built,
     EpochInfo,
     Event,
-    Final,
     FinalBlock,
     Halt,
     MessageReceived,
-    NeedSync,
-    Notarized,
+    Offence,
+    OffenceKind,
     Peer,
     Prune,
-    SetTimer,
-    Started,
     Synced,
     Timer,
     TimerFired,
     TimerKind,
-    Validate,
     Validated,
 )
+from pocl.v1.consensus_pb2 import CatchUpRequest, Certificate, ConsensusMessage, Proposal, Vote
+from runtime.blocks import extrinsics_root, header_hash
+from runtime.certificates import CertificateError, proposal_message, verify_certificate
+
+
+class Core(Agreement):
+    """One validator's, or one follower's, part in agreement: events in, actions out. See the rules above."""
+
+    def __init__(
+        self,
+        *,
+        scheme: SignatureScheme,
+        timing: Timing,
+        genesis_hash: bytes,
+        epoch: EpochInfo,
+        final: FinalBlock,
+        records: Iterable[ConsensusMessage] = (),
+        abstain_until: int = 0,
+    ) -> None:
+        """Start from the last final block on disk, the epoch that builds on it, and what the log holds."""
+        super().__init__(scheme, timing, genesis_hash, epoch, final, records, abstain_until)
+        self._early = EarlyMessages()
+        self._halted = False
+
+    def step(self, event: Event) -> list[Action]:
+        """Take in an event and return what is to be done, in this order."""
+        if self._halted:
+            return []
+        try:
+            peer = event.peer if isinstance(event, MessageReceived) else None
+            before = self._state
+            self._dispatch(event)
+            self._settle(peer)
+            while self._state is not before:
+                before = self._state
+                for early in self._early.take():
+                    self._on_message(early)
+                self._settle(peer)
+        except Contradiction as error:
+            self._halted = True
+            return [Halt(str(error))]
+        return self._outbox.drain()
+
+    # ---- events
+
+    def _dispatch(self, event: Event) -> None:
+        if isinstance(event, MessageReceived):
+            self._on_message(event)
+        elif isinstance(event, TimerFired):
+            self._on_timer(event.timer)
+        elif isinstance(event, Validated):
+            self._on_validated(event)
+        elif isinstance(event, Built):
+            self._on_built(event)
+        elif isinstance(event, Synced):
+            self._on_synced(event)
+        elif isinstance(event, AbstentionEnds):
+            self._abstain_until = event.epoch
+        else:
+            self._resume()
+
+    def _on_message(self, event: MessageReceived) -> None:
+        message, state = event.message, self._state
+        if message.HasField("vote"):
+            epoch = message.vote.epoch
+        elif message.HasField("proposal"):
+            epoch = message.proposal.epoch
+        elif message.HasField("certificate"):
+            self._take_certificate(message.certificate, event.peer)
+            return
+        elif message.HasField("catch_up"):
+            self._on_request(message.catch_up, event.peer)
+            return
+        else:
+            self._outbox.do(Blame(event.peer, "an empty message"))
+            return
+        if epoch == state.info.epoch + 1:
+            self._early.keep(event, state.info)
+        elif epoch == state.info.epoch:
+            if message.HasField("vote"):
+                self._on_vote(message.vote, event)
+            else:
+                self._on_proposal(message.proposal, event.peer)
+
+    def _on_vote(self, vote: Vote, event: MessageReceived) -> None:
+        state = self._state
+        fault = vote_fault(vote, len(state.info.validators))
+        if fault is not None:
+            self._outbox.do(Blame(event.peer, fault))
+        elif state.final_view < vote.view <= state.view + VIEWS_AHEAD:
+            direct = event.account == state.info.validators[vote.validator]
+            state.votes.add(vote, event.peer, direct)
+            self._count(vote.view, vote.kind)
+
+    def _on_proposal(self, proposal: Proposal, peer: Peer) -> None:
+        state, view = self._state, proposal.view
+        fault = form_fault(proposal)
+        if fault is not None:
+            self._outbox.do(Blame(peer, fault))
+            return
+        block_hash = header_hash(proposal.block.header)
+        wanted = block_hash in self._missing()
+        if not wanted:
+            stale = view < state.view or proposal.parent_view < state.final_view
+            held = state.proposals.get(view)
+            if stale or (held is not None and _same(held, state.proposed[view], proposal, block_hash)):
+                return
+        if not self._authentic(proposal, block_hash):
+            self._outbox.do(Blame(peer, "a proposal with a bad signature or another body than its header's"))
+            return
+        self._report_second(proposal, block_hash)
+        if wanted:
+            state.place(proposal, block_hash)
+            self._tree.add(proposal.block, block_hash)
+        elif view not in state.proposals and self._take_justification(proposal, peer) and view == self.view:
+            state.place(proposal, block_hash)
+
+    def _on_request(self, request: CatchUpRequest, peer: Peer) -> None:
+        if len(request.missing) > MAX_MISSING:
+            self._outbox.do(Blame(peer, "a request for too many blocks"))
+        elif request.epoch > self._state.info.epoch:
+            self._hint_sync(peer, request.epoch)
+        else:
+            catch_up.answer(self._state, request, peer, self._outbox)
+
+    def _on_timer(self, timer: Timer) -> None:
+        state = self._state
+        if (timer.epoch, timer.view) != (state.info.epoch, state.view):
+            return
+        if timer.kind is TimerKind.STALL:
+            self._resend()
+            state.stalls += 1
+            state.forget_answers()
+            self._set_stall_timer()
+        elif timer.kind is TimerKind.VIEW or state.view not in state.proposals:
+            self._nullify(state.view)
+
+    def _on_validated(self, event: Validated) -> None:
+        candidate = self._tree.get(event.block_hash)
+        if candidate is None or candidate.status is not Status.CHECKING:
+            return
+        candidate.status = Status.VALID if event.ok else Status.INVALID
+        if not event.ok and self._state.certificates.certifies(event.block_hash):
+            raise Contradiction(f"block {event.block_hash.hex()}, notarized by a quorum: {event.reason}")
+
+    def _on_built(self, event: Built) -> None:
+        state, choice = self._state, self._choice
+        expected = (event.epoch, event.view) == (state.info.epoch, state.view) and choice is not None
+        if expected and choice is not None and state.asked_view == state.view and self._may_propose():
+            self._choice = None
+            self._publish(event.block, choice)
+
+    def _on_synced(self, event: Synced) -> None:
+        final, certificate = event.final, event.final.certificate
+        if event.epoch.epoch > self._state.info.epoch:
+            self._begin(event.epoch, final)
+            self._resume()
+        elif event.epoch.epoch == self._state.info.epoch and final.number > self._tree.root_number:
+            self._tree.set_root(final.hash, final.number)
+            if certificate is not None:
+                self._add_certificate(certificate, None)
+        self._outbox.do(Prune(self._state.info.epoch, self._state.final_view))
+
+    # ---- what must be checked first
+
+    def _take_certificate(self, certificate: Certificate, peer: Peer) -> bool:
+        """Take in a certificate from outside; tell whether it is valid and of this epoch."""
+        state = self._state
+        if certificate.epoch > state.info.epoch:
+            self._hint_sync(peer, certificate.epoch)
+        if certificate.epoch != state.info.epoch or certificate.view < max(state.final_view, 1):
+            return False
+        held = state.certificates.get(certificate.view, certificate.kind)
+        if held is not None and held.block_hash == certificate.block_hash:
+            return True
+        try:
+            verify_certificate(
+                certificate, state.info.validators, self._genesis_hash, verify=self._scheme.verify
+            )
+        except CertificateError as error:
+            self._outbox.do(Blame(peer, str(error)))
+            return False
+        self._add_certificate(certificate, peer)
+        return True
+
+    def _take_justification(self, proposal: Proposal, peer: Peer) -> bool:
+        """Take in the certificates of a proposal, which may lead into its view; False if one is bad."""
+        state = self._state
+        if proposal.parent_view > 0 and not self._take_certificate(proposal.parent_certificate, peer):
+            return False
+        for certificate in proposal.nullifications:
+            if not self._take_certificate(certificate, peer):
+                return False
+        return self._state is state
+
+    def _authentic(self, proposal: Proposal, block_hash: bytes) -> bool:
+        """Tell whether the view's leader signed the proposal and the block's body is its header's."""
+        message = proposal_message(
+            self._genesis_hash, proposal.epoch, proposal.view, block_hash, proposal.parent_view
+        )
+        author = leader(self._state.info, proposal.view)
+        block = proposal.block
+        return (
+            self._scheme.verify(author, message, proposal.signature)
+            and extrinsics_root(block.extrinsics) == block.header.extrinsics_root
+        )
+
+    def _report_second(self, proposal: Proposal, block_hash: bytes) -> None:
+        """Two different signed proposals of one view are an offence of its leader."""
+        state, held = self._state, self._state.proposals.get(proposal.view)
+        if held is not None and not _same(held, state.proposed[proposal.view], proposal, block_hash):
+            account = leader(state.info, proposal.view)
+            self._outbox.do(Offence(OffenceKind.TWO_PROPOSALS, account, wrap(held), wrap(proposal)))
+
+
+def _same(one: Proposal, one_hash: bytes, other: Proposal, other_hash: bytes) -> bool:
+    return (one_hash, one.parent_view) == (other_hash, other.parent_view)

@@ -6,6 +6,9 @@ for a block's time; they run as tasks of their own and answer with an event.
 
 A leader builds at once when there is work: transactions, or something the round is waiting for. Without work
 it builds at the heartbeat. Never sooner than the block interval after the parent.
+
+A validator without a log first finds out how long it must abstain (node/consensus/log.py); until then it follows
+the chain by sync alone.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 import trio
 
@@ -22,16 +25,20 @@ from node.chain import Chain, UnknownParent
 from node.chain_spec import ConsensusSpec
 from node.consensus import types as t
 from node.consensus.core import Core
-from node.consensus.leaders import leader
-from node.consensus.log import ConsensusLog
+from node.consensus.log import ConsensusLog, abstain_until
+from node.consensus.scheme import Ed25519Scheme
+from node.consensus.timing import Timing
 from node.errors import PoclError
 from node.network import Network, Peer
 from node.pool import TransactionPool
 from pallets.round.work import needs_block
 from pocl.extrinsics import extrinsic_hash
+from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
+from runtime.blocks import header_hash
 from runtime.codec import encode
-from runtime.frame import InvalidBlock
+from runtime.execution import DoesNotFit
+from runtime.frame import InvalidBlock, RuntimeFault
 
 log = logging.getLogger("pocl.consensus")
 
@@ -41,6 +48,8 @@ MAX_INBOX = 20_000
 WORK_POLL_S = 0.1
 """How often a leader without transactions looks whether the round has a deadline to act on."""
 
+ABSTENTION_POLL_S = 0.05
+
 _BLAME_POINTS = 20
 
 
@@ -48,37 +57,36 @@ class AgreementFailed(PoclError):
     """Agreement cannot go on: the node must stop."""
 
 
-@dataclass(frozen=True)
-class Follower:
-    """What the driver tells the rest of the node."""
-
-    need_sync: Callable[[Peer | None], None]
-    """Final blocks are missing; the peer may have them."""
-
-
 class ConsensusDriver:
-    """Runs one validator's core until cancelled or until agreement fails."""
+    """Runs one validator's core until cancelled or until agreement fails.
+
+    `need_sync` is called when final blocks are missing here, with the peer that seems to have them.
+    """
 
     def __init__(
         self,
         *,
-        core: Core,
-        journal: ConsensusLog,
+        key: Keypair,
+        log_file: Path,
         chain: Chain,
         pool: TransactionPool,
         network: Network,
-        account: bytes,
         spec: ConsensusSpec,
-        follower: Follower,
+        need_sync: Callable[[Peer | None], None],
     ) -> None:
-        self._core = core
-        self._journal = journal
+        self._key = key
         self._chain = chain
         self._pool = pool
         self._network = network
-        self._account = account
         self._spec = spec
-        self._follower = follower
+        self._need_sync = need_sync
+        self._core: Core | None = None
+        self._log_file = log_file
+        # Before anything else can go wrong: a damaged log must stop the node at its start.
+        self._journal = (
+            ConsensusLog.open(log_file, chain.genesis_hash, key.public) if log_file.exists() else None
+        )
+        self._reports: dict[bytes, tuple[int, int]] = {}
         self._inbox: deque[t.Event] = deque()
         self._arrived = trio.Event()
         self._work = trio.Event()
@@ -91,27 +99,37 @@ class ConsensusDriver:
 
     @property
     def epoch(self) -> int:
-        """The epoch the core is in."""
-        return self._core.epoch.epoch
+        """The epoch this validator is in."""
+        return self._chain.epoch_change.epoch if self._core is None else self._core.epoch.epoch
 
     @property
     def view(self) -> int:
-        """The view the core is in."""
-        return self._core.view
+        """The view the core is in; 0 while there is none yet."""
+        return 0 if self._core is None else self._core.view
 
     @property
     def leader(self) -> bytes:
-        """The account that leads the present view."""
-        return leader(self._core.epoch, self._core.view)
+        """The account that leads the present view; empty while there is none yet."""
+        return b"" if self._core is None else self._core.leader
 
     def post(self, event: t.Event) -> None:
         """Give the core an event."""
         self._inbox.append(event)
         self._arrived.set()
 
+    def on_peer(self, peer: Peer) -> None:
+        """Note how far a validator said to be when it connected: what a validator without a log goes by."""
+        if peer.validator is not None:
+            self._reports.setdefault(peer.validator, (peer.epoch, peer.final_number))
+
+    def on_synced(self) -> None:
+        """Tell the core that sync has imported final blocks."""
+        if self._core is not None:
+            self.post(t.Synced(self._final_block(), self._epoch_info()))
+
     def on_message(self, peer: Peer, message: ConsensusMessage) -> None:
         """Take in what a peer sent."""
-        if len(self._inbox) < MAX_INBOX:
+        if self._core is not None and len(self._inbox) < MAX_INBOX:
             self.post(t.MessageReceived(message, peer, peer.validator))
 
     def work_arrived(self) -> None:
@@ -120,31 +138,80 @@ class ConsensusDriver:
 
     async def run(self) -> None:
         """Agree until cancelled. Raise AgreementFailed when the core halts."""
+        if self._journal is None:
+            epoch = await self._abstention()
+            self._journal = ConsensusLog.create(
+                self._log_file, self._chain.genesis_hash, self._key.public, epoch
+            )
+            if epoch > self.epoch:
+                log.warning("no consensus log: this validator abstains until epoch %d", epoch)
+        self._core = Core(
+            scheme=Ed25519Scheme(self._key),
+            timing=_timing(self._spec),
+            genesis_hash=self._chain.genesis_hash,
+            epoch=self._epoch_info(),
+            final=self._final_block(),
+            records=self._journal.records,
+            abstain_until=self._journal.abstain_until,
+        )
         unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 self.post(t.Started())
                 while True:
-                    await self._step()
+                    await self._step(self._core, self._journal)
         finally:
             unsubscribe()
+            self._journal.close()
 
-    async def _step(self) -> None:
+    async def _abstention(self) -> int:
+        """Wait until enough validators have said how far they are; return the first epoch to vote in."""
+        while True:
+            change = self._chain.epoch_change
+            others = set(change.validators) - {self._key.public}
+            reports = [report for account, report in self._reports.items() if account in others]
+            own = (change.epoch, self._chain.final_number)
+            epoch = abstain_until(own, reports, len(change.validators))
+            peers = self._network.peers()
+            synced = all(peer.final_number <= self._chain.final_number for peer in peers)
+            if epoch is not None and (synced or epoch == 0):
+                return epoch
+            if epoch is not None:
+                self._need_sync(None)
+            await trio.sleep(ABSTENTION_POLL_S)
+
+    def _final_block(self) -> t.FinalBlock:
+        chain = self._chain
+        justification = chain.justification(chain.final_number)
+        own = justification is not None and not justification.descendants
+        certificate = justification.certificate if own and justification is not None else None
+        return t.FinalBlock(chain.final_hash, chain.final_number, certificate)
+
+    def _epoch_info(self) -> t.EpochInfo:
+        """Return the epoch that builds on the last final block."""
+        change = self._chain.epoch_change
+        for number in range(self._chain.final_number, -1, -1):
+            header = self._chain.database.header(number)
+            if header is not None and header.next_epoch.epoch == change.epoch:
+                return t.EpochInfo.from_change(change, header_hash(header), number)
+        raise AgreementFailed(f"the database has no closing block before epoch {change.epoch}")
+
+    async def _step(self, core: Core, journal: ConsensusLog) -> None:
         while not self._inbox:
             self._arrived = trio.Event()
             await self._arrived.wait()
-        for action in self._core.step(self._inbox.popleft()):
-            await self._perform(action)
+        for action in core.step(self._inbox.popleft()):
+            await self._perform(action, journal)
         # Many messages in a row must not keep the rest of the node waiting.
         await trio.lowlevel.checkpoint()
 
-    async def _perform(self, action: t.Action) -> None:
+    async def _perform(self, action: t.Action, journal: ConsensusLog) -> None:
         match action:
             case t.Persist(records):
                 # Shielded: a record half handed over to a thread must be on disk when this returns.
                 with trio.CancelScope(shield=True):
-                    await trio.to_thread.run_sync(self._journal.append, records)
+                    await trio.to_thread.run_sync(journal.append, records)
             case t.Broadcast(message):
                 self._network.broadcast_consensus(encode(message))
             case t.Send(peer, message):
@@ -161,9 +228,9 @@ class ConsensusDriver:
             case t.Final():
                 self._finalize(action)
             case t.Prune(epoch, view):
-                await trio.to_thread.run_sync(self._journal.prune, epoch, view)
+                await trio.to_thread.run_sync(journal.prune, epoch, view)
             case t.NeedSync(peer, _):
-                self._follower.need_sync(peer if isinstance(peer, Peer) else None)
+                self._need_sync(peer if isinstance(peer, Peer) else None)
             case t.Blame(peer, reason):
                 if isinstance(peer, Peer):
                     self._network.penalize(peer.peer_id, _BLAME_POINTS, reason)
@@ -201,12 +268,21 @@ class ConsensusDriver:
                 epoch=request.epoch,
                 view=request.view,
                 timestamp_ms=max(now_ms(), parent.timestamp_ms + 1),
-                author=self._account,
+                author=self._key.public,
                 extrinsics=self._candidates(request.parent_hash),
                 verified=self._pool.verified,
+                on_refused=self._on_refused,
             )
             self._proposed_at[executed.hash] = trio.current_time()
             self.post(t.Built(request.epoch, request.view, executed.block))
+
+    def _on_refused(self, extrinsic: bytes, error: RuntimeFault) -> None:
+        """Take an extrinsic that cannot be included out of the pool, so that it is not taken for work again."""
+        if isinstance(error, DoesNotFit):
+            return
+        if error.__cause__ is not None:
+            log.error("a defect in a call", exc_info=error.__cause__)
+        self._pool.remove(extrinsic_hash(extrinsic), str(error))
 
     async def _wait_for_work(self, parent_hash: bytes, parent_ms: int) -> None:
         """Return when a block on this parent is due."""
@@ -222,7 +298,7 @@ class ConsensusDriver:
                 return
             if needs_block(pallets, max(now_ms(), parent_ms + 1)):
                 return
-            with trio.move_on_until(min(latest, trio.current_time() + WORK_POLL_S)):
+            with trio.move_on_at(min(latest, trio.current_time() + WORK_POLL_S)):
                 await self._work.wait()
 
     def _candidates(self, parent_hash: bytes) -> list[bytes]:
@@ -271,6 +347,16 @@ class ConsensusDriver:
         # Blocks that never became final.
         while len(self._proposed_at) > 256:
             del self._proposed_at[next(iter(self._proposed_at))]
+
+
+def _timing(spec: ConsensusSpec) -> Timing:
+    return Timing(
+        leader_ms=spec.leader_timeout_ms,
+        view_ms=spec.view_timeout_ms,
+        max_ms=spec.max_timeout_ms,
+        # A view without work lasts a heartbeat: only beyond that it stands still.
+        stall_ms=spec.heartbeat_ms + 2 * spec.block_interval_ms,
+    )
 
 
 def now_ms() -> int:

@@ -41,14 +41,15 @@ class VoteBook:
         self._slots: dict[tuple[int, int], dict[int, _Ballot]] = {}
         self._reported: set[tuple[int, int, OffenceKind]] = set()
 
-    def get(self, view: int, kind: VoteKind.ValueType, validator: int | None) -> Vote | None:
+    def get(self, view: int, kind: VoteKind, validator: int | None) -> Vote | None:
         """Return the validator's vote of this kind in the view."""
         ballot = self._slots.get((view, kind), {}).get(validator) if validator is not None else None
         return None if ballot is None else ballot.vote
 
-    def cast(self, view: int, kind: VoteKind.ValueType) -> list[Vote]:
-        """Return all votes of this kind in the view, checked or not."""
-        return [ballot.vote for ballot in self._slots.get((view, kind), {}).values()]
+    def cast(self, view: int, kind: VoteKind) -> list[Vote]:
+        """Return the valid votes of this kind in the view, checking those that were not checked before."""
+        ballots = list(self._slots.get((view, kind), {}).values())
+        return [ballot.vote for ballot in ballots if self._confirmed(ballot)]
 
     def views(self) -> list[int]:
         """Return the views with votes, ascending."""
@@ -75,7 +76,7 @@ class VoteBook:
                 return  # the first one counts
         slot[vote.validator] = _Ballot(vote, peer, checked)
 
-    def certificate(self, view: int, kind: VoteKind.ValueType) -> Certificate | None:
+    def certificate(self, view: int, kind: VoteKind) -> Certificate | None:
         """Return the certificate that the votes make, if they do, checking what was not checked before."""
         slot = self._slots.get((view, kind), {})
         if len(slot) < self._epoch.quorum:

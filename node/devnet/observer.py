@@ -10,7 +10,7 @@ import grpc
 
 from node.devnet.remote import RemoteNode
 from node.errors import DevnetError
-from pocl.v1.aggregation_pb2 import AggregationEvent
+from pocl.v1.aggregation_pb2 import AggregationEvent, Verdict
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.coin_pb2 import CoinEvent
 from pocl.v1.node_service_pb2 import NodeInfo
@@ -25,7 +25,7 @@ class Disqualified:
 
     round: int
     miner: bytes
-    reason: int
+    reason: Verdict
 
 
 @dataclass
@@ -141,7 +141,7 @@ def delivered(view: RoundView) -> list[MinerView]:
         Phase.AGGREGATE: "attestation",
     }
     name = fields.get(view.state.phase)
-    return [miner for miner in view.miners if name and miner.HasField(name)]  # type: ignore[arg-type]
+    return [miner for miner in view.miners if name and miner.HasField(name)]
 
 
 def is_void(view: RoundView) -> bool:

@@ -94,7 +94,7 @@ def _round(seen: Observation, number: int) -> dict[str, Any]:
         "compute_ms": compute,
         "overhead_ms": duration - compute,
         "disqualified": {
-            ss58_encode(lost.miner): Verdict.Name(Verdict.ValueType(lost.reason)).lower()
+            ss58_encode(lost.miner): Verdict.Name(lost.reason).lower()
             for lost in seen.disqualified
             if lost.round == number
         },

@@ -3,14 +3,16 @@
 What the library needs to be told or kept from, each measured or read in 0.8.1:
 - an exception that leaves a stream handler ends the process: `_on_stream` is the outermost handler and lets
   none out;
-- a cancelled write can leave half a Noise frame and a connection that looks alive: `Link` shields the write of
-  every connection, so no cancellation, the library's own timeouts included, stops one half way. What is stuck
-  ends by closing the socket under it (`Link.drop`), never by cancelling;
+- a cancelled write can leave half a Noise frame and a connection that looks alive: `Link` shields the writes
+  of every connection, so no cancellation, the library's own timeouts included, stops one half way. What is
+  stuck ends by closing the socket under it (`Link.drop`), never by cancelling;
 - closing a connection politely waits for a write lock that a hung peer never frees: `drop` closes the TCP
   socket, and the library's tasks end by themselves;
 - an inbound connection keeps its place among the inbound limit until the process ends: `_accept` takes the
   library's handler's place and ends with the connection;
 - streams and their buffers are unbounded: both are bounded here;
+- by default it also takes peers over TLS, secio and plain text, where an identity is claimed and not proved:
+  only Noise is offered here, and only Yamux above it;
 - the listening socket is opened with SO_REUSEPORT, so a second node would silently share the port: it is
   probed without first;
 - addresses that failed once are refused for 60 s, peers are dialled unasked, and limits keep no places for
@@ -34,14 +36,18 @@ import trio
 from libp2p import new_host
 from libp2p.abc import INetConn, INetStream, INotifee
 from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pair
 from libp2p.custom_types import TProtocol
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.stream.exceptions import StreamEOF
-from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
-from multiaddr import Multiaddr
+from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
+from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
+from libp2p.stream_muxer.yamux.yamux import Yamux
+from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.errors import NodeStartError
 from node.network.frames import FrameReader
@@ -52,10 +58,11 @@ MAX_STREAMS = 64
 """Inbound streams of one connection at a time, those still choosing a protocol included."""
 
 MAX_BUFFERED = 64 * 2**20
-"""Bytes that a connection may have unread in all its streams. The library does not hold peers to their windows."""
+"""Bytes that a connection may have unread in all its streams: the library holds no peer to its windows."""
 
 _NEGOTIATION_S = 10
 _DIAL_S = 10.0
+_LINK = "_pocl_link"
 
 
 class LinkError(Exception):
@@ -67,7 +74,7 @@ class Stream:
 
     def __init__(self, link: Link, stream: INetStream) -> None:
         self.link = link
-        self._stream = stream
+        self._stream: Any = stream
         self.writing_since: float | None = None
         """trio.current_time() when the write that is under way began."""
 
@@ -104,7 +111,8 @@ class Stream:
 
     async def _read(self, count: int) -> bytes:
         try:
-            return await self._stream.read(count)
+            data: bytes = await self._stream.read(count)
+            return data
         except StreamEOF:
             return b""
         except Exception as error:
@@ -141,7 +149,7 @@ class Link:
         return sum(len(buffer) for buffer in self._conn.muxed_conn.stream_buffers.values())
 
     async def open_stream(self, protocol: str) -> Stream:
-        """Open a stream on this very connection. Raise LinkError when the peer does not speak the protocol."""
+        """Open a stream on this very connection. Raise LinkError when the peer does not take it."""
         if self.dropped.is_set():
             raise LinkError("the connection is closed")
         try:
@@ -160,14 +168,13 @@ class Link:
 
     def drop(self) -> None:
         """End the connection at once. Everything that waits on it ends with LinkError."""
-        if self._socket is not None:
-            self._socket.close()
-        self._host.forget(self._conn, self)
+        self._socket.close()
+        self._host.forget(self)
 
 
 class Host(INotifee):
-    """A listening libp2p host. `on_link` gets every new connection, `on_stream` every inbound stream of one of
-    the protocols; both run in tasks of their own and no exception of theirs goes further."""
+    """A listening libp2p host. `run` tells of every new connection, what `serve` was given gets the inbound
+    streams of a protocol, and no exception of a handler goes further."""
 
     def __init__(self, seed: bytes, max_connections: int) -> None:
         _quiet_the_library()
@@ -179,14 +186,19 @@ class Host(INotifee):
             max_connections_per_peer=4,
             auto_connect_interval=3600.0,
         )
+        keys = create_new_key_pair(seed)
+        noise = NoiseTransport(keys, noise_privkey=create_new_noise_key_pair().private_key)
         self._host: Any = new_host(
-            key_pair=create_new_key_pair(seed),
+            key_pair=keys,
+            sec_opt={TProtocol(NOISE): noise},
+            muxer_opt={TProtocol(YAMUX): Yamux},
             connection_config=config,
             disable_identify_address_discovery=True,
         )
-        swarm = self._host.get_network()
-        assert isinstance(swarm, Swarm)
-        self._swarm: Any = swarm
+        swarm: Any = self._host.get_network()
+        self._swarm = swarm
+        self._links: set[Link] = set()
+        self._on_link: Callable[[Link], None] = lambda link: None
         swarm.set_resource_manager(None)
         swarm.retry_config = RetryConfig(max_retries=0)
         for notifee in list(swarm.notifees):
@@ -194,10 +206,8 @@ class Host(INotifee):
         swarm.register_notifee(self)
         self._negotiate: Callable[[INetStream], Awaitable[None]] = swarm.common_stream_handler
         swarm.set_stream_handler(self._on_stream)
-        self._swarm._do_handle_inbound_connection = self._accept
+        swarm._do_handle_inbound_connection = self._accept
         self.peer_id = str(self._host.get_id())
-        self._links: dict[int, Link] = {}
-        self._on_link: Callable[[Link], None] = lambda link: None
 
     def serve(self, protocol: str, handler: Callable[[Stream], Awaitable[None]]) -> None:
         """Give inbound streams of a protocol to `handler`. Before `run`."""
@@ -240,11 +250,10 @@ class Host(INotifee):
         await self._host.multiselect_client.select_one_of([TProtocol(protocol)], communicator, _NEGOTIATION_S)
         stream.set_protocol(TProtocol(protocol))
 
-    def forget(self, conn: INetConn, link: Link) -> None:
+    def forget(self, link: Link) -> None:
         """The link's connection is over."""
         link.dropped.set()
-        if self._links.get(id(conn)) is link:
-            del self._links[id(conn)]
+        self._links.discard(link)
 
     async def connected(self, network: Any, conn: INetConn) -> None:
         """A connection is up (INotifee)."""
@@ -252,9 +261,7 @@ class Host(INotifee):
 
     async def disconnected(self, network: Any, conn: INetConn) -> None:
         """A connection is over (INotifee)."""
-        link = self._links.get(id(conn))
-        if link is not None:
-            link.drop()
+        self._link(conn).drop()
 
     async def opened_stream(self, network: Any, stream: INetStream) -> None:
         """Nothing to do (INotifee)."""
@@ -270,13 +277,15 @@ class Host(INotifee):
 
     def _link(self, conn: INetConn) -> Link:
         """Return the link of a connection, a new one at the first sight of it: its streams may come first."""
-        link = self._links.get(id(conn))
-        if link is None:
-            link = Link(self, conn)
-            if conn.is_closed:
-                link.dropped.set()
-                return link
-            self._links[id(conn)] = link
+        known: Link | None = getattr(conn, _LINK, None)
+        if known is not None:
+            return known
+        link = Link(self, conn)
+        setattr(conn, _LINK, link)
+        if conn.is_closed:
+            link.dropped.set()
+        else:
+            self._links.add(link)
             self._on_link(link)
         return link
 
@@ -308,8 +317,8 @@ class Host(INotifee):
                 await raw.close()
 
     async def _close(self) -> None:
-        """Close every socket, then give the library's tasks a moment to notice: it would close them in turn."""
-        for link in list(self._links.values()):
+        """Close every socket, then give the library's tasks a moment: it would close them one by one."""
+        for link in list(self._links):
             link.drop()
         with trio.move_on_after(2.0):
             while self._swarm.connections:
@@ -333,18 +342,16 @@ def _probe(address: str, port: int) -> None:
             raise NodeStartError(f"p2p address {address} port {port}: {error.strerror}") from None
 
 
-def _socket_of(secured: Any) -> trio.socket.SocketType | None:
+def _socket_of(secured: Any) -> trio.socket.SocketType:
     """Return the TCP socket below a Noise session."""
-    try:
-        found = secured.conn.read_writer.read_write_closer.stream.stream.socket
-    except AttributeError:
-        return None
-    return found if isinstance(found, trio.socket.SocketType) else None
+    found = secured.conn.read_writer.read_write_closer.stream.stream.socket
+    assert isinstance(found, trio.socket.SocketType)
+    return found
 
 
-def _remote_of(sock: trio.socket.SocketType | None) -> tuple[str, int]:
+def _remote_of(sock: trio.socket.SocketType) -> tuple[str, int]:
     try:
-        name = sock.getpeername() if sock is not None else ("", 0)
+        name = sock.getpeername()
     except OSError:
         name = ("", 0)
     return str(name[0]).removeprefix("::ffff:"), int(name[1])

@@ -20,9 +20,10 @@ class RequestFailed(PoclError):
 class NetworkSettings:
     """One node's side of the network.
 
-    `port` 0 lets the system choose; `Network.port` then tells which. `max_peers` bounds all peers, and of those
-    places `validator_slots` are only for peers that prove an account of the validator set. `validator_key`
-    makes this node a validator in the eyes of others. Bootnodes are multiaddrs that end in /p2p/<peer id>.
+    `port` 0 lets the system choose; `Network.port` then tells which. `max_peers` bounds all peers, and of
+    those places `validator_slots` are only for peers that prove an account of the validator set.
+    `validator_key` makes this node a validator in the eyes of others. Bootnodes are multiaddrs that end in
+    /p2p/<peer id>.
     """
 
     genesis_hash: bytes
@@ -35,11 +36,15 @@ class NetworkSettings:
     max_peers: int = 64
     validator_slots: int = 32
     max_blob_bytes: int = 2**30
+    """No blob larger than this is pulled, whatever a caller allows."""
+
+    silence_s: float = 20.0
+    """A peer not heard of for this long is disconnected; a quarter of it is the interval of signs of life."""
 
 
 @dataclass(eq=False)
 class Peer:
-    """A connected peer whose handshake was good. One object a connection: a peer that comes back is a new one.
+    """A connected peer whose handshake was good. One object a connection: who comes back is a new one.
 
     `validator` is the account that the peer proved to hold, None for others; whether that account is in the
     current set is the caller's question. `final_number` and `epoch` are what the peer said last (handshake,

@@ -5,7 +5,7 @@ what happened                                               status
 malformed, badly signed, wrong chain or version             INVALID_ARGUMENT
 stale, expired, cannot pay, call refused, state pruned      FAILED_PRECONDITION
 in the pool already, or its place in the pool is taken      ALREADY_EXISTS
-pool full, too many calls or streams                        RESOURCE_EXHAUSTED
+    pool or blob store full, too many calls or streams          RESOURCE_EXHAUSTED
 no such block, round, transaction, blob                     NOT_FOUND
 the node is stopping                                        UNAVAILABLE
 anything nobody expected                                    INTERNAL
@@ -18,14 +18,16 @@ import logging
 import grpc
 import trio
 
+from node.blobs import BlobStoreError
 from node.pool import AlreadyInPool, PoolError, PoolFull, Underpriced
 from node.storage.errors import StatePruned, UnknownState
 from pocl.extrinsics import ExtrinsicError
 from pocl.keys import KeyError_
 from runtime.codec import CodecError
 from runtime.frame.errors import InvalidTransaction
+from runtime.transactions import CallDefect
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("pocl.rpc")
 
 _BAD_BYTES = frozenset({"malformed", "bad_signature", "unknown_call"})
 """Codes of InvalidTransaction that no later state can heal."""
@@ -82,12 +84,12 @@ def _known(error: BaseException) -> RpcFault | None:
         return error
     if isinstance(error, (trio.Cancelled, trio.RunFinishedError)):
         return stopping()
-    if isinstance(error, InvalidTransaction):
+    if isinstance(error, InvalidTransaction) and not isinstance(error, CallDefect):
         bad = error.code in _BAD_BYTES
         return RpcFault(code.INVALID_ARGUMENT if bad else code.FAILED_PRECONDITION, reason_of(error))
     if isinstance(error, (AlreadyInPool, Underpriced)):
         return RpcFault(code.ALREADY_EXISTS, str(error))
-    if isinstance(error, PoolFull):
+    if isinstance(error, (PoolFull, BlobStoreError)):
         return exhausted(str(error))
     if isinstance(error, (StatePruned, UnknownState, PoolError)):
         return refused(str(error))

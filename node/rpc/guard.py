@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -19,7 +19,7 @@ from node.rpc.auth import is_worker
 from node.rpc.errors import exhausted, fault_of, invalid, stopping
 from node.rpc.limits import RateLimit, RpcLimits, StreamLimit, host_of
 
-_Handler = grpc.RpcMethodHandler[Any, Any]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class _Malformed:

@@ -41,7 +41,7 @@ from pocl.v1 import (
     worker_service_pb2_grpc,
 )
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("pocl.rpc")
 
 SERVICES = tuple(
     service.full_name
@@ -109,7 +109,7 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
             ("grpc.max_concurrent_streams", limits.threads),
             # Clients ping quiet streams (pocl/client/connection.py): the default allows it every 5 minutes
             # only.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ],
     )

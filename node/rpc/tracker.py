@@ -3,7 +3,7 @@
     READY / FUTURE → INCLUDED (again after a fork) → FINALIZED → SETTLED or CANCELLED, for a transfer
                    ↘ DROPPED
 
-The tracker lives on the trio thread, where pool and chain tell it what happens; a watcher's statuses are read
+Pool and chain tell the tracker what happens, on the trio thread; a watcher's statuses are read
 by a gRPC thread. A transaction is tied to its settlement by the queue index in its TransferQueued event.
 There is one tracker for all watchers, and it keeps nothing about transactions nobody watches.
 """
@@ -85,12 +85,15 @@ class Watcher:
 
 
 class TransactionTracker:
-    """See the module's docstring. Everything here is called on the trio thread."""
+    """See the module's docstring. It is made, and `catch_up` called, on the trio thread; the rest
+    anywhere.
+    """
 
     def __init__(self, chain: Chain, pool: TransactionPool) -> None:
         self._chain = chain
         self._pool = pool
         self._best = chain.best_hash
+        self._lock = threading.RLock()
         self._by_hash: dict[bytes, list[Watcher]] = {}
         self._by_index: dict[int, list[Watcher]] = {}
         self._unsubscribe = (
@@ -103,21 +106,24 @@ class TransactionTracker:
         """Stop listening and end every watcher's stream."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
-        for watchers in [*self._by_hash.values(), *self._by_index.values()]:
-            for watcher in watchers:
-                watcher.close()
+        with self._lock:
+            for watchers in self._by_hash.values():
+                for watcher in watchers:
+                    watcher.close()
 
     def add(self, hash: bytes) -> Watcher:
         """Return a new watcher of a transaction, which sees everything from now on."""
         watcher = Watcher(hash)
-        self._by_hash.setdefault(hash, []).append(watcher)
+        with self._lock:
+            self._by_hash.setdefault(hash, []).append(watcher)
         return watcher
 
     def remove(self, watcher: Watcher) -> None:
         """Forget a watcher."""
-        _discard(self._by_hash, watcher.hash, watcher)
-        if watcher.index is not None:
-            _discard(self._by_index, watcher.index, watcher)
+        with self._lock:
+            _discard(self._by_hash, watcher.hash, watcher)
+            if watcher.index is not None:
+                _discard(self._by_index, watcher.index, watcher)
 
     def catch_up(self, watcher: Watcher) -> bool:
         """Push what is known of the transaction already; False when neither pool nor blocks know it."""
@@ -143,7 +149,7 @@ class TransactionTracker:
         return True
 
     def _on_pool(self, event: PoolEvent) -> None:
-        for watcher in self._by_hash.get(event.hash, ()):
+        for watcher in self._watching(event.hash):
             status = TransactionStatus(kind=_POOL_KINDS[event.status], error=event.reason)
             watcher.push(status, last=event.status is PoolStatus.DROPPED)
 
@@ -157,8 +163,10 @@ class TransactionTracker:
         while block is not None and block.hash != previous:
             branch.append(block)
             block = self._chain.executed(block.header.parent_hash)
+        with self._lock:
+            watching = [watcher for watchers in self._by_hash.values() for watcher in watchers]
         for block in reversed(branch):
-            self._included(block, [watcher for watchers in self._by_hash.values() for watcher in watchers])
+            self._included(block, watching)
 
     def _included(self, block: ExecutedBlock, watchers: Sequence[Watcher]) -> bool:
         """Tell those watchers whose transaction is in the block; return whether there was one."""
@@ -181,15 +189,21 @@ class TransactionTracker:
     def _on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
         for block in blocks:
             if self._by_hash:
-                positions = _positions(block)
-                for hash in self._by_hash.keys() & positions.keys():
-                    for watcher in list(self._by_hash[hash]):
-                        number = block.header.number
-                        self._finalized(watcher, block.hash, number, positions[hash], block.events)
+                for hash, position in _positions(block).items():
+                    for watcher in self._watching(hash):
+                        # Of blocks that came final already, nobody told that they were included.
+                        self._included(block, [watcher])
+                        self._finalized(watcher, block.hash, block.header.number, position, block.events)
             if self._by_index:
                 for status, index in settlements(block.hash, block.header.number, block.events):
-                    for watcher in self._by_index.get(index, ()):
+                    with self._lock:
+                        waiting = list(self._by_index.get(index, ()))
+                    for watcher in waiting:
                         watcher.push(status, last=True)
+
+    def _watching(self, hash: bytes) -> list[Watcher]:
+        with self._lock:
+            return list(self._by_hash.get(hash, ()))
 
     def _finalized(
         self, watcher: Watcher, hash: bytes, number: int, position: int, events: Iterable[EventRecord]
@@ -197,8 +211,9 @@ class TransactionTracker:
         status = status_in_block(TransactionStatus.FINALIZED, hash, number, position, events)
         index = next((_queued(event) for event in status.events if event.name == "TransferQueued"), None)
         if watcher.index is None and index is not None:
-            watcher.index = index
-            self._by_index.setdefault(index, []).append(watcher)
+            with self._lock:
+                watcher.index = index
+                self._by_index.setdefault(index, []).append(watcher)
         watcher.push(status, last=index is None)
 
 
@@ -222,7 +237,7 @@ def settlements(
 
 
 def status_in_block(
-    kind: TransactionStatus.Kind.ValueType,
+    kind: TransactionStatus.Kind,
     hash: bytes,
     number: int,
     position: int,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 
 import grpc
-import trio
 
 from node.pool import PoolError
 from node.rpc.context import RpcContext
@@ -48,7 +47,7 @@ class TransactionsService(TransactionsServiceServicer):
         response = pb.SubmitBatchResponse()
         for start in range(0, len(request.extrinsics), _BATCH_SLICE):
             part = request.extrinsics[start : start + _BATCH_SLICE]
-            response.results.extend(self._node.in_trio(lambda part=part: [self._try(data) for data in part]))
+            response.results.extend(self._node.in_trio(partial(self._try_all, part)))
         return response
 
     def SubmitAndWatch(
@@ -101,6 +100,9 @@ class TransactionsService(TransactionsServiceServicer):
             events=result.events,
         )
 
+    def _try_all(self, extrinsics: Sequence[bytes]) -> list[pb.SubmitResult]:
+        return [self._try(data) for data in extrinsics]
+
     def _try(self, data: bytes) -> pb.SubmitResult:
         try:
             return pb.SubmitResult(hash=self._node.submit(data))
@@ -123,9 +125,7 @@ class TransactionsService(TransactionsServiceServicer):
                         yield past
                         return
         finally:
-            # At shutdown the tracker goes with the trio thread.
-            with suppress(trio.Cancelled, trio.RunFinishedError):
-                self._node.in_trio(lambda: self._tracker.remove(watcher))
+            self._tracker.remove(watcher)
 
     def _past_settlement(
         self, watcher: Watcher, start: int, end: int, context: grpc.ServicerContext

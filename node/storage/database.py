@@ -19,7 +19,7 @@ from pathlib import Path
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import opening, schema
-from node.storage.errors import StatePruned, StorageError, UnknownState
+from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState
 from node.storage.pruning import prune
 from node.storage.state import StateReader
 from node.storage.writing import BlockWriter
@@ -71,15 +71,14 @@ class Database:
         if not blocks:
             return
         with self._write_lock:
-            writer = BlockWriter(self.db, self.genesis_hash, self._final)
-            writer.add(blocks, justifications)
-            self.newest_version = blocks[-1].header.number
+            last = blocks[-1].header.number
             try:
+                writer = BlockWriter(self.db, self.genesis_hash, self._final)
+                writer.add(blocks, justifications)
+                self.newest_version = last
                 writer.write()
-            except plyvel.Error as error:
-                raise StorageError(
-                    f"{self.path}: cannot write block {self.newest_version}: {error}"
-                ) from error
+            except FAILURES as error:
+                raise StorageError(f"{self.path}: cannot write block {last}: {error}") from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
 
     def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
@@ -97,14 +96,14 @@ class Database:
             self.oldest_state = max(self.oldest_state, self._final[0] - keep + 1)
             try:
                 return prune(self.db, self.oldest_state, max_entries)
-            except plyvel.Error as error:
+            except FAILURES as error:
                 raise StorageError(f"{self.path}: cannot prune: {error}") from error
 
     def put_meta(self, name: str, value: bytes) -> None:
         """Set one of the node's own small values; synced."""
         try:
             self.db.put(schema.LOCAL + name.encode(), value, sync=True)
-        except plyvel.Error as error:
+        except FAILURES as error:
             raise StorageError(f"{self.path}: cannot write {name}: {error}") from error
 
     # Reading: any thread.
@@ -160,8 +159,11 @@ class Database:
         if number < 1 or self._final is None or number > self._final[0]:
             return None
         start, stop = schema.JUSTIFICATION + schema.u64(number), schema.end_of(schema.JUSTIFICATION)
-        with self.db.iterator(start=start, stop=stop) as entries:
-            key, data = next(entries)
+        try:
+            with self.db.iterator(start=start, stop=stop, verify_checksums=True) as entries:
+                key, data = next(entries)
+        except (*FAILURES, StopIteration) as error:
+            raise StorageError(f"{self.path}: no justification of block {number}: {error}") from error
         stored = Justification.FromString(data)
         certified = schema.number_of(key[len(schema.JUSTIFICATION) :])
         if certified == number:
@@ -198,7 +200,7 @@ class Database:
         """Return the value under a full database key (schema.py). Raise StorageError for a damaged file."""
         try:
             value: bytes | None = self.db.get(key, verify_checksums=True)
-        except plyvel.Error as error:
+        except FAILURES as error:
             raise StorageError(f"{self.path}: cannot be read: {error}") from error
         return value
 

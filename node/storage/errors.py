@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import plyvel  # type: ignore[import-untyped]
+
 from node.errors import PoclError
+
+FAILURES = (plyvel.Error, RuntimeError)
+"""What LevelDB raises: its own errors, and a RuntimeError when the database is closed."""
 
 
 class StorageError(PoclError):

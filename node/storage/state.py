@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import schema
-from node.storage.errors import StatePruned, StorageError
+from node.storage.errors import FAILURES, StatePruned, StorageError
 
 
 class _Owner(Protocol):
@@ -108,5 +108,5 @@ class StateReader:
         try:
             with self._owner.db.iterator(verify_checksums=True, **bounds) as entries:
                 yield entries
-        except plyvel.Error as error:
+        except FAILURES as error:
             raise StorageError(f"{self._owner.path}: cannot be read: {error}") from error

@@ -22,7 +22,7 @@ from __future__ import annotations
 from pallets.aggregation.fixed_point import fedavg, weight_difference
 from pallets.commitments import attest_tag, audit_tag
 from pallets.offchain_protocols import BlobUnavailable, InvalidWeights
-from pallets.offchain_round import Request, RoundWork, miners_of, owners_of, phase_spent
+from pallets.offchain_round import RoundWork, miners_of, owners_of, phase_spent
 from pallets.prediction.owners import is_marked, part
 from pocl.v1.aggregation_pb2 import (
     MISMATCH,
@@ -76,29 +76,23 @@ class Aggregating:
         if self._audit_call is not None:
             self.work.submit("aggregation", "audit", self._audit_call)
             return
+        last_call = phase_spent(view, view.config.audit_ms, 2, 3)
         winners = list(view.tally.provisional)
-        self.work.blobs([self._weights_of(view, winner) for winner in winners])
+        weights = self._weights(view, winners, again=not last_call)
+        global_model = self.work.global_model(view)
         for winner in winners:
-            if winner not in self._verdicts:
-                self._judge(view, winner)
-        if any(winner not in self._verdicts for winner in winners) and not phase_spent(
-            view, view.config.audit_ms, 2, 3
-        ):
+            if winner in weights and winner not in self._verdicts:
+                self._judge(view, winner, weights[winner], global_model)
+        if not last_call and any(winner not in self._verdicts for winner in winners):
             return
-        verdicts = [self._verdict(view, winner) for winner in winners]
+        verdicts = [self._verdict(view, winner, weights) for winner in winners]
         self._audit_call = AggregationCall.Audit(verdicts=verdicts)
         self.work.submit("aggregation", "audit", self._audit_call)
         with self.work.timed("audit_ms", "auditing"):
             self._baselines(view)  # run now, while others audit, AGGREGATE has only to count
 
-    def _judge(self, view: RoundView, winner: bytes) -> None:
-        """Settle on OK or MISMATCH, or on nothing while weights or records are missing."""
-        name, max_bytes, holder = self._weights_of(view, winner)
-        try:
-            weights = self.work.blob(name, max_bytes, holder)
-            global_model = self.work.global_model(view)
-        except BlobUnavailable:
-            return
+    def _judge(self, view: RoundView, winner: bytes, weights: bytes, global_model: bytes) -> None:
+        """Settle on OK or MISMATCH, or on nothing while there are no records to run the model on."""
         miner = miners_of(view)[winner]
         if len(weights) != miner.proposal.weights_size:
             self._verdicts[winner] = MISMATCH
@@ -119,7 +113,7 @@ class Aggregating:
             with self.work.timed("audit_ms", "auditing"):
                 # Refuses what could not be averaged, and is needed for the attestation anyway.
                 self._differences[winner] = weight_difference(weights, global_model)
-                labels = self.work.predict(name, weights, records)
+                labels = self.work.predict(miner.reveal.weights_hash, weights, records)
         except InvalidWeights:
             self._verdicts[winner] = MISMATCH
             return
@@ -131,15 +125,19 @@ class Aggregating:
         fits = wrong * 10_000 <= view.config.audit_tolerance_bp * size * len(records)
         self._verdicts[winner] = OK if fits else MISMATCH
 
-    def _verdict(self, view: RoundView, winner: bytes) -> WinnerVerdict:
+    def _verdict(self, view: RoundView, winner: bytes, weights: dict[bytes, bytes]) -> WinnerVerdict:
         verdict = self._verdicts.get(winner, UNAVAILABLE)
-        tag = b""
-        if verdict == OK:
-            tag = audit_tag(self.work.account, view.round, self.work.blob(*self._weights_of(view, winner)))
+        tag = audit_tag(self.work.account, view.round, weights[winner]) if verdict == OK else b""
         return WinnerVerdict(winner=winner, verdict=verdict, tag=tag)
 
-    def _weights_of(self, view: RoundView, winner: bytes) -> Request:
-        return miners_of(view)[winner].reveal.weights_hash, view.config.max_weights_bytes, winner
+    def _weights(self, view: RoundView, winners: list[bytes], *, again: bool) -> dict[bytes, bytes]:
+        """Return the weights of those winners that serve them, or whose weights another miner serves."""
+        miners = miners_of(view)
+        names = {winner: miners[winner].reveal.weights_hash for winner in winners}
+        found = self.work.blobs(
+            [(name, view.config.max_weights_bytes, winner) for winner, name in names.items()], again=again
+        )
+        return {winner: found[name] for winner, name in names.items() if name in found}
 
     # AGGREGATE
 
@@ -153,9 +151,9 @@ class Aggregating:
     def _attestation(self, view: RoundView) -> AggregationCall.Attest:
         work = self.work
         winners = list(view.confirmed.winners)
-        requests = {winner: self._weights_of(view, winner) for winner in winners}
-        work.blobs(list(requests.values()))
-        weights = {winner: work.blob(*request) for winner, request in requests.items()}
+        weights = self._weights(view, winners, again=True)
+        if len(weights) < len(winners):
+            raise BlobUnavailable("weights of a confirmed winner")
         model = fedavg([weights[winner] for winner in winners])
         return AggregationCall.Attest(
             global_model=work.context.put_blob(model, view.round, PUBLIC),
@@ -216,4 +214,4 @@ class Aggregating:
         weights = self.work.blob(model, view.config.max_weights_bytes, b"")
         accuracy = self.work.learner.evaluate(weights)
         self._measured = model
-        self.work.context.report(round=view.round, global_accuracy=accuracy)
+        self.work.report(global_accuracy=accuracy)

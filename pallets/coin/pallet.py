@@ -213,8 +213,9 @@ class Coin(Pallet):
                 else:
                     holes += 1
             assignments.append(pb.Assignment(miner=miner, ranges=_messages(dealt)))
-        self._put_returned([part for part in walk.rest if part[0] < fresh])
-        self.FirstFresh.put(next((start for start, _ in walk.rest if start >= fresh), end))
+        rest = walk.rest()
+        self._put_returned([part for part in rest if part[0] < fresh])
+        self.FirstFresh.put(next((start for start, _ in rest if start >= fresh), end))
         self.Assignments.put(pb.Assignments(round=round, assignments=assignments))
         return visited * DEAL_WEIGHT
 
@@ -343,7 +344,7 @@ class Coin(Pallet):
 
 
 class _Walk:
-    """Goes through the indices of sorted ranges; `rest` is what was not visited."""
+    """Goes through the indices of sorted ranges."""
 
     def __init__(self, parts: Iterable[ranges.Range]) -> None:
         self._parts: Iterator[ranges.Range] = iter(parts)
@@ -359,14 +360,9 @@ class _Walk:
         self._index += 1
         return self._index - 1
 
-    @property
     def rest(self) -> list[ranges.Range]:
-        """The ranges not visited yet."""
-        self._rest: list[ranges.Range]
-        parts = [(self._index, self._end), *self._parts]
-        self._parts = iter(parts)
-        self._index = self._end = 0
-        return [part for part in parts if part[0] < part[1]]
+        """Return the ranges not visited yet, and end the walk."""
+        return [part for part in ((self._index, self._end), *self._parts) if part[0] < part[1]]
 
 
 def _pairs(parts: Iterable[pb.IndexRange]) -> list[ranges.Range]:

@@ -83,7 +83,7 @@ class Proposing:
         except CallRefused as error:
             # Being late with the announcement must not keep a miner from its training.
             if not self.work.overtaken(error):
-                self.work.context.report(round=self.work.round, error=str(error))
+                self.work.report(error=str(error))
 
     def _make(self, view: RoundView) -> Own:
         context, learner, round = self.work.context, self.work.learner, view.round
@@ -97,7 +97,7 @@ class Proposing:
         left = max(0, view.config.train_ms - view.state.phase_clock_ms) * 9 // 10
         with self.work.timed("train_ms", "training"):
             trained = learner.train(global_model, round, self.work.stopwatch(left))
-        context.report(round=round, local_accuracy=trained.local_accuracy)
+        self.work.report(local_accuracy=trained.local_accuracy)
         weights_hash = context.put_blob(trained.weights, round, AFTER_REVEAL)
         proposal = ModelProposeCall.Propose(
             weights_commitment=self._commitment(round, WEIGHTS, weights_hash),

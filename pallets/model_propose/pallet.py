@@ -1,14 +1,15 @@
 """TRAIN: proposals.
 
 Rules:
-- a miner proposes at most once a round: commitments to its weights and to the labels of its test records, the blob
-  name of those records (inputs only), sizes, and the number of samples it trained on;
+- a miner proposes at most once a round: commitments to its weights and to the labels of its test records, the
+  blob name of those records (inputs only), sizes, and the number of samples it trained on;
 - sizes are within the chain's bounds, so that everybody knows beforehand how much there is to fetch;
-- the miners that proposed, sorted by account, are the round's *owners*: bitmaps and predictions number them by
-  their place.
+- the miners that proposed, sorted by account, are the round's *owners*: bitmaps and predictions number them
+  by their place.
 
-A commitment is not compared with others': copied from another miner it opens nothing (pallets/commitments.py),
-and refusing the second of two equal ones would let the copier shut out the miner it copied.
+A commitment is not compared with others': copied from another miner it opens nothing
+(pallets/commitments.py), and refusing the second of two equal ones would let the copier shut out the miner it
+copied.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class Predicting:
         """Return (predictions, bitmap of unavailable owners), or None while records may still come."""
         owners = owners_of(view)
         others = [owner for owner in owners if owner != self.work.account]
-        records = self.work.records(view, others, again=True)
+        last_call = phase_spent(view, view.config.predict_ms, 1, 2)
+        records = self.work.records(view, others, again=not last_call)
         labels = {}
         if records:
             weights = self.work.blob(own.weights_hash, view.config.max_weights_bytes, self.work.account)
@@ -68,9 +69,7 @@ class Predicting:
             with self.work.timed("predict_ms", "predicting"):
                 labels = self.work.predict(own.weights_hash, weights, records)
         missing = [owner for owner in others if owner not in records]
-        if any(not self.work.malformed(owner) for owner in missing) and not phase_spent(
-            view, view.config.predict_ms, 1, 2
-        ):
+        if not last_call and any(not self.work.malformed(owner) for owner in missing):
             return None
         predictions = join([labels.get(owner) for owner in owners], view.config.test_records)
         return predictions, bitmap(len(owners), [owners.index(owner) for owner in missing])

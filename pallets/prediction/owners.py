@@ -1,8 +1,8 @@
 """Owners by number: bitmaps of unavailable ones, and the parts of a miner's predictions.
 
 The owners of a round are its proposers, sorted ascending by account. In a bitmap of n owners, owner i is bit
-(i mod 8), counted from the lowest, of byte i/8; it has ceil(n/8) bytes and no bit beyond owner n-1. In predictions,
-owner i's part is bytes [i*R, (i+1)*R), one label a record, R records an owner.
+(i mod 8), counted from the lowest, of byte i/8; it has ceil(n/8) bytes and no bit beyond owner n-1. In
+predictions, owner i's part is bytes [i*R, (i+1)*R), one label a record, R records an owner.
 
 Pure functions, for the on-chain and the off-chain halves.
 """
@@ -36,7 +36,8 @@ def is_marked(data: bytes, index: int) -> bool:
 
 
 def removed_owners(bitmaps: Iterable[bytes], count: int, faulty: int) -> list[int]:
-    """Return the owners that more than `faulty` of the bitmaps mark: an honest miner could not get their records."""
+    """Return the owners that more than `faulty` of the bitmaps mark: an honest miner could not get their
+    records."""
     bitmaps = list(bitmaps)
     return [i for i in range(count) if sum(is_marked(data, i) for data in bitmaps) > faulty]
 

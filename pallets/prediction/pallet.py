@@ -2,18 +2,20 @@
 
 Rules of `commit`, in PREDICT:
 - by miners that proposed, once a round;
-- it binds the miner to its predictions on everybody's records before anybody shows any. Its block is the miner's
-  speed;
-- `unavailable` is a bitmap over the owners (pallets/prediction/owners.py): those whose records it could not get or
-  that were not what they should be. The own bit is zero;
-- when PREDICT ends, owners marked by f+1 miners are *removed*: one of those is honest. They can neither reveal
-  nor vote, so they are no candidates. An owner with fewer marks stays; whoever marked it has the middle rank there.
+- it binds the miner to its predictions on everybody's records before anybody shows any. Its block is the
+  miner's speed;
+- `unavailable` is a bitmap over the owners (pallets/prediction/owners.py): those whose records it could not
+  get or that were not what they should be. The own bit is zero;
+- when PREDICT ends, owners marked by f+1 miners are *removed*: one of those is honest. They can neither
+  reveal nor vote, so they are no candidates. An owner with fewer marks stays; whoever marked it has the
+  middle rank there.
 
 Rules of `reveal`, in REVEAL:
 - by miners that committed and were not removed, once a round;
-- it opens both the predictions' and the weights' commitment: the blob name of the weights is public from now on;
-- predictions are exactly R bytes an owner: 255 on the own part and on those of the owners the miner marked itself,
-  labels below `classes` everywhere else, also on owners that were removed by others' marks.
+- it opens both the predictions' and the weights' commitment: the blob name of the weights is public from now
+  on;
+- predictions are exactly R bytes an owner: 255 on the own part and on those of the owners the miner marked
+  itself, labels below `classes` everywhere else, also on owners that were removed by others' marks.
 """
 
 from __future__ import annotations
@@ -131,9 +133,7 @@ class Prediction(Pallet):
             ),
         )
         self.deposit(
-            PredictionEvent.Committed(
-                round=state.round, miner=origin.signer, unavailable=args.unavailable
-            )
+            PredictionEvent.Committed(round=state.round, miner=origin.signer, unavailable=args.unavailable)
         )
 
     @call(PredictionCall.Reveal, weight=1_000, class_=OPERATIONAL, kind="reveal")
@@ -182,9 +182,7 @@ class Prediction(Pallet):
                 weights_salt=args.weights_salt,
             ),
         )
-        self.deposit(
-            PredictionEvent.Revealed(round=state.round, miner=miner, weights_hash=args.weights_hash)
-        )
+        self.deposit(PredictionEvent.Revealed(round=state.round, miner=miner, weights_hash=args.weights_hash))
 
     # For the other pallets.
 
@@ -244,6 +242,6 @@ class Prediction(Pallet):
                 assert not is_marked(commit.unavailable, owners.index(miner)), "a miner marked itself"
             removed = self.removed(number)
             for miner, reveal in self.Reveals.items(number):
-                assert miner in commits and miner not in removed, f"round {number}: who revealed may not"
+                assert miner in set(commits) - removed, f"round {number}: who revealed may not"
                 assert len(reveal.predictions) == len(owners) * records, f"round {number}: predictions"
         check_only_kept(rounds, Prediction.Commits, Prediction.Reveals, Prediction.RemovedOwners)

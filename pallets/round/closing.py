@@ -3,18 +3,19 @@
 Settled or void, in the same block:
 - the winners' transfers settle and the others return to the queue; in a void round all return;
 - a settled round has a new global model and mints its rewards; after a void one the model is as before;
-- the summary is written, and the books of the round that is now `keep_rounds` back leave the state: their digest,
-  which pallets/round/view.py defines, takes their place in its summary;
+- the summary is written, and the books of the round that is now `keep_rounds` back leave the state: their
+  digest, which pallets/round/view.py defines, takes their place in its summary;
 - the next seed is drawn from the salts that the round's miners revealed:
       seed' = H("pocl/round-seed/1" || seed || u64be(round) || for each miner that revealed, sorted:
                 account || predictions salt || weights salt || labels salt, zeros when it cast no ballot)
-  No block hash is in it: an author could try many blocks. A salt is bound by a commitment made before any other is
-  shown, so a miner can only withhold its own, which gives up its candidacy. A round void before anything was
-  revealed moves the seed on by its number alone;
-- the epoch closes. Its successor's preferred leaders are the winners, or after a void round all its miners, in the
-  order of H("pocl/leader/1" || seed' || account);
-- a miner has delivered when it stood on the highest rung that the round gave it time for (pallets/round/phases.py).
-  TRAIN of the next round waits for those that did; State.expected holds them until then.
+  No block hash is in it: an author could try many blocks. A salt is bound by a commitment made before any
+  other is shown, so a miner can only withhold its own, which gives up its candidacy. A round void before
+  anything was revealed moves the seed on by its number alone;
+- the epoch closes. Its successor's preferred leaders are the winners, or after a void round all its miners,
+  in the order of H("pocl/leader/1" || seed' || account);
+- a miner has delivered when it stood on the highest rung that the round gave it time for
+  (pallets/round/phases.py). TRAIN of the next round waits for those that did; State.expected holds them until
+  then.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ def check_config(config: RoundConfig, validators: int) -> None:
     """Raise GenesisError when no round could be held, or won, under these rules with so many validators."""
     for name in ("winners", "min_miners"):
         if not 1 <= getattr(config, name) <= validators:
-            raise GenesisError(f"round.config: {name} is {getattr(config, name)}: it may be 1 to {validators}")
+            raise GenesisError(
+                f"round.config: {name} is {getattr(config, name)}: it may be 1 to {validators}"
+            )
     if not 2 <= config.classes <= MAX_CLASSES:
         raise GenesisError(f"round.config: classes is {config.classes}: it may be 2 to {MAX_CLASSES}")
     for name in (

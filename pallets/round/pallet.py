@@ -29,6 +29,7 @@ from pallets.round import phases
 from pallets.round.config import check_config, deadline_ms
 from pallets.round.errors import AlreadyReady, NotMiner, WrongPhase, WrongRound
 from pallets.validators import Validators
+from pocl.hashing import HASH_SIZE
 from pocl.v1.round_pb2 import (
     PHASE_NONE,
     TRAIN,
@@ -155,9 +156,8 @@ class Round(Pallet):
         if origin.round != state.round:
             raise WrongRound(f"the call names round {origin.round}, the current one is {state.round}")
         if state.phase != phase:
-            raise WrongPhase(
-                f"round {state.round} is in {Phase.Name(state.phase)}, this call belongs to {Phase.Name(phase)}"
-            )
+            current, needed = Phase.Name(state.phase), Phase.Name(phase)
+            raise WrongPhase(f"round {state.round} is in {current}, this call belongs to {needed}")
         if origin.signer not in state.miners:
             raise NotMiner(f"0x{origin.signer.hex()} is no miner of round {state.round}")
         return state
@@ -193,7 +193,7 @@ class Round(Pallet):
         assert ready <= set(state.expected), "somebody is ready but not expected"
         late = list(state.late_authors)
         assert len(set(late)) == len(late), "a late author is listed twice"
-        assert len(state.seed) == 32 and len(state.global_model) == 32
+        assert len(state.seed) == len(state.global_model) == HASH_SIZE
 
     def _open(self, number: int) -> int:
         """Begin a round: deal transfers, note who is expected; return the weight of that."""

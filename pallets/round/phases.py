@@ -1,17 +1,17 @@
 """How phases end: what each waits for, and what its end decides.
 
-| phase     | complete when                                           | its end decides                             |
-| --------- | ------------------------------------------------------- | ------------------------------------------- |
-| TRAIN     | all expected proposed, and at least max(f+1, min_miners) | void below min_miners proposals             |
-| PREDICT   | every proposer committed                                | owners that f+1 miners marked are removed   |
-| REVEAL    | every committer that is not removed revealed            |                                             |
-| VOTE      | every miner that revealed cast its ballot               | the tally, hence the provisional winners    |
-| AUDIT     | it is certain who the winners are                       | the winners                                 |
-| AGGREGATE | a quorum attested the same new global model             | settled; void at the cap                    |
+| phase     | complete when                                           | its end decides                     |
+| --------- | ------------------------------------------------------- | ----------------------------------- |
+| TRAIN     | all expected proposed, and max(f+1, min_miners) did   | void below min_miners proposals     |
+| PREDICT   | every proposer committed                                | owners that f+1 marked are removed  |
+| REVEAL    | every committer that is not removed revealed            |                                     |
+| VOTE      | every miner that revealed cast its ballot               | the tally and provisional winners   |
+| AUDIT     | it is certain who the winners are                       | the winners                         |
+| AGGREGATE | a quorum attested the same new global model             | settled; void at the cap            |
 
-A miner climbs a ladder: who proposed may commit, who committed and was not removed may reveal, who revealed may
-cast, who cast is a candidate. A phase waits for those on its rung, faulty ones to its deadline only. When a rung
-is empty nobody can pass the audit any more, and the round is void at once.
+A miner climbs a ladder: who proposed may commit, who committed and was not removed may reveal, who revealed
+may cast, who cast is a candidate. A phase waits for those on its rung, faulty ones to its deadline only. When
+a rung is empty nobody can pass the audit any more, and the round is void at once.
 
 TRAIN needs f+1 proposals to end early: of those one is honest and took the time that training takes. Else a
 single miner that was left over from a bad round could propose at once and shut the others out for ever.

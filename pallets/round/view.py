@@ -1,7 +1,7 @@
 """What is to be seen of a round: the RoundView that clients, explorers and the off-chain halves work from.
 
-A round's *books* are its view without what changes from block to block: `round`, `miners`, `tally` and `confirmed`.
-When they leave the state, the summary keeps
+A round's *books* are its view without what changes from block to block: `round`, `miners`, `tally` and
+`confirmed`. When they leave the state, the summary keeps
     digest = BLAKE2b-256("pocl/books/1" || canonical RoundView with just these four fields)
 so that whoever kept the books can show later that they are the chain's.
 """
@@ -32,9 +32,9 @@ def round_view(
     """Return a round as a state has it; the current one when `round` is None.
 
     `pallets` are bound to the state after block `number`, whose hash is `block_hash`. Between two rounds the
-    current one is the round that ended last. A round older than keep_rounds has its summary alone; round 0, the
-    current one before block 1, has nothing but the configuration and its state. Raise KeyError for a round that
-    has not begun.
+    current one is the round that ended last. A round older than keep_rounds has its summary alone; round 0,
+    the current one before block 1, has nothing but the configuration and its state. Raise KeyError for a
+    round that has not begun.
     """
     rounds = cast("Round", pallets["round"])
     state: RoundState = rounds.State.get()

@@ -3,8 +3,8 @@
 Rules of `cast`:
 - by miners that revealed, once a round;
 - the labels are exactly R, each below `classes`, and open the commitment made in TRAIN;
-- the ranking is the one that labels and revealed predictions imply (pallets/vote/ranking.py), else the ballot is
-  false and refused.
+- the ranking is the one that labels and revealed predictions imply (pallets/vote/ranking.py), else the ballot
+  is false and refused.
 
 When VOTE ends, the ballots become the tally (pallets/vote/tally.py) and its provisional winners.
 """
@@ -94,9 +94,7 @@ class Vote(Pallet):
             raise InvalidLabels(f"there is a label {max(args.labels)}: labels are below {config.classes}")
         proposals = dict(self.pallet(ModelPropose).Proposals.items(state.round))
         proposal: ModelProposal = proposals[owner]
-        opened = commitment(
-            LABELS, self.env.genesis_hash, state.round, owner, args.labels_salt, args.labels
-        )
+        opened = commitment(LABELS, self.env.genesis_hash, state.round, owner, args.labels_salt, args.labels)
         if opened != proposal.labels_commitment:
             raise LabelsMismatch
         index = list(proposals).index(owner)

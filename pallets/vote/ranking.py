@@ -1,10 +1,10 @@
 """The ranking that labels and predictions imply: what a ballot must say.
 
-An owner ranks every miner that revealed, except itself and those that marked its records unavailable. A removed
-owner cannot reveal, so it is on no ballot. Better is who has more correct labels among the owner's R records; of
-two with equally many, whose predictions were committed in an earlier block (its speed). Equal in both: the same
-place. The chain computes the ranking itself and refuses a ballot that says anything else, so a ballot holds no
-opinion: what an owner can choose is its records, and that was before it saw a prediction.
+An owner ranks every miner that revealed, except itself and those that marked its records unavailable. A
+removed owner cannot reveal, so it is on no ballot. Better is who has more correct labels among the owner's R
+records; of two with equally many, whose predictions were committed in an earlier block (its speed). Equal in
+both: the same place. The chain computes the ranking itself and refuses a ballot that says anything else, so a
+ballot holds no opinion: what an owner can choose is its records, and that was before it saw a prediction.
 
 Pure functions, for the on-chain and the off-chain halves.
 """

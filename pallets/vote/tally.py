@@ -1,28 +1,29 @@
 """The tally: from ballots to provisional winners.
 
-Candidates are the miners that cast a ballot (so they proposed, committed, revealed and were not removed): who has
-not shown its labels cannot win. On a ballot stand all candidates but its owner; M of them. Those that marked the
-owner's records unavailable are not ranked on it and have the middle place.
+Candidates are the miners that cast a ballot (so they proposed, committed, revealed and were not removed): who
+has not shown its labels cannot win. On a ballot stand all candidates but its owner; M of them. Those that
+marked the owner's records unavailable are not ranked on it and have the middle place.
 
 **Points**, doubled so that shared places stay whole numbers: on a ballot a candidate has
     2 for each candidate ranked below it, 1 for each that shares its place, 0 for each above,
     and 1 for each pair in which either one is not ranked.
-Without ties and marks that is twice the Borda count of the paper: 2(M-1), 2(M-2), ..., 0. Those of one place share
-the points of the places they take up; an unranked candidate has M-1, the middle; every ballot deals M(M-1).
+Without ties and marks that is twice the Borda count of the paper: 2(M-1), 2(M-2), ..., 0. Those of one place
+share the points of the places they take up; an unranked candidate has M-1, the middle; every ballot deals
+M(M-1).
 
-**Countable** is a ballot that ranks at least one candidate. Under `screened` it counts only if the median of the
-ranked candidates' accuracies on its records is within `screen_margin_bp` of the median of that figure over all
-countable ballots: records on which everybody fails, or nobody, are not real ones.
+**Countable** is a ballot that ranks at least one candidate. Under `screened` it counts only if the median of
+the ranked candidates' accuracies on its records is within `screen_margin_bp` of the median of that figure
+over all countable ballots: records on which everybody fails, or nobody, are not real ones.
 
-**Rules**. `borda` and `screened` order by the mean of the points over the counted ballots a candidate stands on,
-`median` by the median of them. The mean, because a candidate is not on its own ballot: with sums, an owner
-whose ballot does not count would stand on one ballot more than the others and gain by it. Where all ballots count,
-the order is that of the sums, the paper's. A candidate on no counted ballot has the middle, M-1. Ties are broken by
-accuracy over the counted ballots that rank the candidate (none: 0), the last ones by the lower
-H("pocl/tie/1" || round seed || account).
+**Rules**. `borda` and `screened` order by the mean of the points over the counted ballots a candidate stands
+on, `median` by the median of them. The mean, because a candidate is not on its own ballot: with sums, an
+owner whose ballot does not count would stand on one ballot more than the others and gain by it. Where all
+ballots count, the order is that of the sums, the paper's. A candidate on no counted ballot has the middle,
+M-1. Ties are broken by accuracy over the counted ballots that rank the candidate (none: 0), the last ones by
+the lower H("pocl/tie/1" || round seed || account).
 
-The first max(K, f+1) are the provisional winners: f+1, so that one of them is honest. Whatever the order in which
-ballots came, the tally is the same.
+The first max(K, f+1) are the provisional winners: f+1, so that one of them is honest. Whatever the order in
+which ballots came, the tally is the same.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OwnerBallot:
-    """A ballot as the tally sees it: its owner, the places (best first), and the correct labels of each ranked."""
+    """A ballot as the tally sees it: its owner, the places (best first), and the correct labels of each
+    ranked."""
 
     owner: bytes
     places: Sequence[Sequence[bytes]]
@@ -58,7 +60,8 @@ class TallyRules:
 
 
 def tally(rules: TallyRules, candidates: Iterable[bytes], ballots: Iterable[OwnerBallot]) -> Tally:
-    """Return the tally of a round. Ballots of owners that are no candidates, and ranked miners that are none, are
+    """Return the tally of a round. Ballots of owners that are no candidates, and ranked miners that are none,
+    are
     left out of account."""
     standing = sorted(set(candidates))
     countable = _countable(standing, ballots)
@@ -102,7 +105,8 @@ def ballot_points(ballot: OwnerBallot, candidates: Sequence[bytes]) -> dict[byte
 
 
 def _countable(candidates: Sequence[bytes], ballots: Iterable[OwnerBallot]) -> list[OwnerBallot]:
-    """Return the candidates' ballots, by owner, without ranked miners that are no candidates, and none empty."""
+    """Return the candidates' ballots, by owner, without ranked miners that are no candidates, and none
+    empty."""
     standing = set(candidates)
     result = []
     for ballot in sorted(ballots, key=lambda ballot: ballot.owner):

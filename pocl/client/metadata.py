@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FieldDescriptor
@@ -21,6 +21,8 @@ from pocl.keys import PUBLIC_SIZE, AddressError, ss58_decode
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.metadata_pb2 import ConstantMetadata, Metadata, PalletMetadata, StorageMetadata
+
+V = TypeVar("V")
 
 _INTEGERS = {"u32": 4, "u64": 8, "u128": 16}
 _SIZES = {**_INTEGERS, "account": 32, "hash": 32, "bool": 1}
@@ -45,7 +47,7 @@ class Schema:
         self.metadata = metadata
         self._pool = descriptor_pool.DescriptorPool()
         for file in descriptor_pb2.FileDescriptorSet.FromString(metadata.file_descriptor_set).file:
-            self._pool.Add(file)
+            self._pool.Add(file)  # type: ignore[no-untyped-call]
         self._pallets = {pallet.name: pallet for pallet in metadata.pallets}
 
     def pallet(self, name: str) -> PalletMetadata:
@@ -123,7 +125,7 @@ class Schema:
     def message(self, full_name: str) -> Message:
         """Return a new message of that name."""
         try:
-            descriptor = self._pool.FindMessageTypeByName(full_name)
+            descriptor = self._pool.FindMessageTypeByName(full_name)  # type: ignore[no-untyped-call]
         except KeyError:
             raise _bad(f"the metadata does not describe the message {full_name}") from None
         return message_factory.GetMessageClass(descriptor)()
@@ -222,7 +224,7 @@ def _bytes(value: Any, what: str) -> bytes:
         raise _bad(f"{what} {value!r} is not bytes: write 0x and hexadecimal digits") from None
 
 
-def _find(what: str, name: str, known: Mapping[str, Any]) -> Any:
+def _find(what: str, name: str, known: Mapping[str, V]) -> V:
     if name not in known:
         raise _bad(f"no {what} is called {name!r}: there are {', '.join(sorted(known)) or 'none'}")
     return known[name]

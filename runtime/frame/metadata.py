@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from pocl.v1 import metadata_pb2 as pb
@@ -16,7 +16,7 @@ from runtime.frame.storage import StorageItem
 
 def build(pallets: Sequence[type[Pallet]], spec_version: int, transaction_version: int) -> pb.Metadata:
     """Return the metadata of a runtime made of `pallets`."""
-    descriptors: list[Descriptor] = []
+    descriptors: list[Any] = []
     described = [_pallet(pallet, descriptors) for pallet in pallets]
     return pb.Metadata(
         spec_version=spec_version,
@@ -26,7 +26,7 @@ def build(pallets: Sequence[type[Pallet]], spec_version: int, transaction_versio
     )
 
 
-def _pallet(pallet: type[Pallet], descriptors: list[Descriptor]) -> pb.PalletMetadata:
+def _pallet(pallet: type[Pallet], descriptors: list[Any]) -> pb.PalletMetadata:
     calls = []
     for info in pallet.call_infos.values():
         descriptors.append(info.args.DESCRIPTOR)
@@ -60,7 +60,7 @@ def _pallet(pallet: type[Pallet], descriptors: list[Descriptor]) -> pb.PalletMet
     )
 
 
-def _storage(item: StorageItem, descriptors: list[Descriptor]) -> pb.StorageMetadata:
+def _storage(item: StorageItem, descriptors: list[Any]) -> pb.StorageMetadata:
     if isinstance(item.value, Message):
         descriptors.append(item.value.cls.DESCRIPTOR)
     return pb.StorageMetadata(
@@ -74,12 +74,12 @@ def _storage(item: StorageItem, descriptors: list[Descriptor]) -> pb.StorageMeta
     )
 
 
-def _file_set(descriptors: Iterable[Descriptor]) -> FileDescriptorSet:
+def _file_set(descriptors: Iterable[Any]) -> FileDescriptorSet:
     """Return the files of `descriptors` and all they import, each after what it needs."""
     files = FileDescriptorSet()
     seen: set[str] = set()
 
-    def add(file: FileDescriptor) -> None:
+    def add(file: Any) -> None:
         if file.name in seen:
             return
         seen.add(file.name)

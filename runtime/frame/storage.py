@@ -10,7 +10,7 @@ On a pallet bound to a state `self.TotalIssuance` is an accessor: `get`, `put`, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from runtime.frame.codecs import Codec
@@ -52,13 +52,14 @@ class ValueAccess(Generic[V]):
         self.item = item
         self.state = state
         self.key = item.prefix
-        self._decode = item.value.decode
+        self._default: V = item.default
+        self._decode: Callable[[bytes], V] = item.value.decode
         self._encode = item.value.encode
 
     def get(self) -> V:
         """Return the value, or the declared default when it was never put."""
         data = self.state.get(self.key)
-        return self.item.default if data is None else self._decode(data)
+        return self._default if data is None else self._decode(data)
 
     def put(self, value: V) -> None:
         """Set the value."""
@@ -81,13 +82,14 @@ class MapAccess(Generic[K, V]):
         self.state = state
         self.prefix = item.prefix
         self._key = item.keys[0].encode
-        self._decode = item.value.decode
+        self._default: V = item.default
+        self._decode: Callable[[bytes], V] = item.value.decode
         self._encode = item.value.encode
 
     def get(self, key: K) -> V:
         """Return the value under `key`, or the declared default."""
         data = self.state.get(self.prefix + self._key(key))
-        return self.item.default if data is None else self._decode(data)
+        return self._default if data is None else self._decode(data)
 
     def put(self, key: K, value: V) -> None:
         """Set the value under `key`."""
@@ -115,7 +117,8 @@ class DoubleMapAccess(Generic[K, K2, V]):
         self.state = state
         self.prefix = item.prefix
         self._first, self._second = item.keys[0].encode, item.keys[1].encode
-        self._decode = item.value.decode
+        self._default: V = item.default
+        self._decode: Callable[[bytes], V] = item.value.decode
         self._encode = item.value.encode
 
     def _key(self, first: K, second: K2) -> bytes:
@@ -124,7 +127,7 @@ class DoubleMapAccess(Generic[K, K2, V]):
     def get(self, first: K, second: K2) -> V:
         """Return the value under both keys, or the declared default."""
         data = self.state.get(self._key(first, second))
-        return self.item.default if data is None else self._decode(data)
+        return self._default if data is None else self._decode(data)
 
     def put(self, first: K, second: K2, value: V) -> None:
         """Set the value under both keys."""

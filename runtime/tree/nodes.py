@@ -15,11 +15,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from pocl.hashing import HASH_SIZE
 from runtime.frame.errors import RuntimeFault
-from runtime.proof import EMPTY_ROOT, leaf_hash
+from runtime.proof import EMPTY_ROOT, leaf_hash, node_hash
 
 RADIX = 16
 
@@ -109,32 +109,35 @@ class Branch:
 
     def hash(self) -> bytes:
         """Return the hash of the branch; it has at least two leaves below it."""
-        hashes, single = self.hashes, [self.leaves >> place & 1 == 1 for place in range(RADIX)]
-        while len(hashes) > 1:
-            hashes, single = _parents(hashes, single)
-        return hashes[0] or EMPTY_ROOT
+        if None not in self.hashes:
+            return _top(cast(list[bytes], self.hashes))
+        return self.levels()[-1][0][0] or EMPTY_ROOT
+
+
+def _top(hashes: list[bytes]) -> bytes:
+    """Return the hash above a full level, in which nothing is empty, so nothing collapses: the usual branch
+    of a large tree, and the hot loop of every update, hence node_hash written out."""
+    blake2b, domain = hashlib.blake2b, _NODE_DOMAIN
+    while len(hashes) > 1:
+        hashes = [
+            blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
+            for left, right in zip(hashes[::2], hashes[1::2], strict=True)
+        ]
+    return hashes[0]
 
 
 def _parents(hashes: list[bytes | None], single: list[bool]) -> tuple[list[bytes | None], list[bool]]:
-    """Return the next binary level: the hot loop of every update, hence node_hash written out."""
+    """Return the next binary level."""
     above: list[bytes | None] = []
     alone = []
-    blake2b = hashlib.blake2b
     for place in range(0, len(hashes), 2):
         left, right = hashes[place], hashes[place + 1]
-        if left is not None and right is not None:
-            above.append(blake2b(_NODE_DOMAIN + left + right, digest_size=HASH_SIZE).digest())
-            alone.append(False)
-        elif left is None and right is None:
-            above.append(None)
-            alone.append(False)
-        elif single[place] or single[place + 1]:
+        collapses = (single[place] and right is None) or (single[place + 1] and left is None)
+        alone.append(collapses)
+        if collapses or (left is None and right is None):
             above.append(left or right)
-            alone.append(True)
         else:
-            pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
-            above.append(blake2b(_NODE_DOMAIN + pair, digest_size=HASH_SIZE).digest())
-            alone.append(False)
+            above.append(node_hash(left or EMPTY_ROOT, right or EMPTY_ROOT))
     return above, alone
 
 

@@ -21,55 +21,13 @@ from runtime.codec import encode
 from runtime.execution import DoesNotFit
 from runtime.executive import Runtime
 from runtime.frame import (
-    OPERATIONAL,
-    DispatchError,
     GenesisError,
-    Hash,
     InvalidBlock,
     InvalidTransaction,
-    Origin,
-    Pallet,
-    StorageMap,
-    call,
 )
 from runtime.transactions import CallDefect
 from tests.pallets.harness import ALICE, BOB, EVE, LEDGER, RICH, MemoryChainState, TestChain
-
-
-class Twice(DispatchError):
-    """The validator was ready already."""
-
-
-class Round(Pallet):
-    """Round 1 begins with block 1; `remark` commands close the epoch or break."""
-
-    name = "round"
-    errors = (Twice,)
-    events = RoundEvent
-    Ready = StorageMap(Hash, Hash)
-
-    def current_round(self) -> int:
-        return self.pallet(Validators).Epoch.get()
-
-    @call(RoundCall.Ready, weight=50, class_=OPERATIONAL, kind="ready")
-    def ready(self, origin: Origin, args: RoundCall.Ready) -> None:
-        """Say that one takes part."""
-        self.deposit(RoundEvent.MinerReady(round=origin.round, miner=origin.signer))
-        if origin.signer in self.Ready:
-            raise Twice
-        self.Ready.put(origin.signer, origin.signer)
-
-    @call(SystemCall.Remark, weight=50)
-    def act(self, origin: Origin, args: SystemCall.Remark) -> None:
-        """Do what the remark says."""
-        self.Ready.put(ZERO_HASH, ZERO_HASH)
-        if args.remark == b"close":
-            self.pallet(Validators).close_epoch([BOB.public], b"s" * 32)
-        elif args.remark == b"break":
-            raise KeyError("a defect")
-
-
-PALLETS = (*LEDGER, Round)
+from tests.runtime.toy_round import PALLETS, Round
 
 
 @pytest.fixture
@@ -125,6 +83,7 @@ def test_a_block_has_the_roots_and_phases_of_what_it_did(chain: TestChain) -> No
         (0, "ExtrinsicSuccess"),
         (1, "MinerReady"),
         (1, "ExtrinsicSuccess"),
+        (2, "MinerReady"),
         (2, "FeePaid"),
         (2, "ExtrinsicSuccess"),
     ]
@@ -156,6 +115,11 @@ def test_a_failing_normal_call_keeps_fee_and_nonce_and_undoes_its_writes(chain: 
     assert chain.pallet(System).account(EVE.public).nonce == 1
     assert chain.pallet(Coin).NextIndex.get() == 0
     assert block.block.extrinsics == [data]
+    # Also what a call did before it was refused.
+    chain.block(act(chain, b"refuse"))
+    assert list(chain.failures()) == ["round.Twice"]
+    assert chain.events(RoundEvent.MinerReady) == []
+    assert ZERO_HASH not in chain.pallet(Round).Ready
 
 
 def test_a_failing_operational_call_makes_a_block_invalid(chain: TestChain) -> None:
@@ -190,6 +154,7 @@ def test_a_defect_in_a_call_is_no_dispatch_error(chain: TestChain) -> None:
     assert isinstance(error.__cause__, KeyError)
     assert error.code == "defect"
     # It leaves no trace: not the fee, not the nonce, not what the call wrote before it broke.
+    assert "MinerReady" not in [event.name for event in block.events]
     assert block.changes.keys() == chain.propose(remark(chain, BOB, nonce=0)).changes.keys()
     with pytest.raises(InvalidBlock, match=r"round\.act failed: KeyError"):
         execute_with(chain, [data])
@@ -323,6 +288,8 @@ def test_each_class_has_space_of_its_own() -> None:
     assert [type(error) for _, error in refused] == [DoesNotFit, DoesNotFit, DoesNotFit]
     too_long = remark(chain, data=bytes(10**4))
     assert isinstance(chain.refusal(too_long), DoesNotFit)
+    with pytest.raises(InvalidTransaction, match="too large for any block"):
+        chain.validate(too_long)
     with pytest.raises(InvalidBlock, match="weigh at most 400"):
         execute_with(chain, [remark(chain, nonce=3 + n) for n in range(4)])
 

@@ -1,15 +1,16 @@
 """Models by name: the chain spec says which, never a serialized program.
 
-An architecture is a list of layers, described here without TensorFlow, so that foreign weights are checked, and the
-initial model is made, by NumPy alone. trainer.py builds the Keras model of the same list.
+An architecture is a list of layers, described here without TensorFlow, so that foreign weights are checked,
+and the initial model is made, by NumPy alone. trainer.py builds the Keras model of the same list.
 
-digits-cnn  for small images: three 3x3 convolutions with batch normalisation, the last one's maximum over the picture
-paper-cnn   the paper's: three blocks of twice [3x3 convolution, batch normalisation, ReLU] and pooling, with 32, 64 and
-            128 channels, dropout 0.5, one dense layer; 309,290 parameters on CIFAR-10
+digits-cnn  for small images: three 3x3 convolutions with batch normalisation, the last one's maximum over
+            the picture
+paper-cnn   the paper's: three blocks of twice [3x3 convolution, ReLU, batch normalisation] and pooling, with
+            32, 64 and 128 channels, dropout 0.5, one dense layer; 309,290 parameters on CIFAR-10
 mlp         one hidden layer of 64; for inputs of any shape
 
-Batch normalisation has momentum 0.8 or 0.9, not Keras' 0.99: a round is a few dozen steps, within which moving
-statistics of momentum 0.99 hardly move, and honest models would be near chance in the first rounds.
+Batch normalisation has momentum 0.8 or 0.9, not Keras' 0.99: a round is a few dozen steps, within which
+moving statistics of momentum 0.99 hardly move, and honest models would be near chance in the first rounds.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order; the last one gives the logits. Names of layers are kind and number: conv1, norm1, dense1."""
+    """Layers in order; the last one gives the logits. Names of layers are kind and number: conv1,
+    norm1, dense1.
+    """
 
     input_shape: Shape
     layers: tuple[tuple[str, Layer], ...]
@@ -117,7 +120,9 @@ def _digits_cnn() -> list[Layer]:
 def _paper_cnn() -> list[Layer]:
     layers: list[Layer] = []
     for filters in (32, 64, 128):
-        layers += [Conv(filters), Relu(), BatchNorm(0.9)] * 2 + [MaxPool()]
+        for _ in range(2):
+            layers += [Conv(filters), Relu(), BatchNorm(0.9)]
+        layers.append(MaxPool())
     return [*layers, Flatten(), Dropout(0.5)]
 
 

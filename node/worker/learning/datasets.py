@@ -1,13 +1,14 @@
 """The data sets, each with a training part that is dealt to the miners and a test part of its own.
 
-digits   scikit-learn's 8x8 digits on a 16x16 canvas: 1,797 handwritten digits, which ship with scikit-learn (from the
-         UCI repository), put at a random place on the canvas, with Gaussian noise of deviation 0.15, as bytes. Each
-         digit is placed COPIES times. Split by digit before placing: no digit is in both parts, and the partition
-         deals whole digits, so no two miners hold the same one.
-cifar10  the binary batches of CIFAR-10 (Krizhevsky 2009): data_batch_1.bin to data_batch_5.bin and test_batch.bin in the
-         data folder or its folder cifar-10-batches-bin. A record is 1 label byte and 3072 bytes (red, green, blue).
-npz      data.npz in the data folder, with x_train, y_train, x_test, y_test: inputs [N, *input_shape] of the task's
-         input_dtype, labels whole numbers from 0 below the task's classes.
+digits   scikit-learn's 8x8 digits on a 16x16 canvas: 1,797 handwritten digits, which ship with scikit-learn
+         (from the UCI repository), put at a random place on the canvas, with Gaussian noise of deviation
+         0.15, as bytes. Each digit is placed COPIES times. Split by digit before placing: no digit is in both
+         parts, and the partition deals whole digits, so no two miners hold the same one.
+cifar10  the binary batches of CIFAR-10 (Krizhevsky 2009): data_batch_1.bin to data_batch_5.bin and
+         test_batch.bin in the data folder or its folder cifar-10-batches-bin. A record is 1 label byte and
+         3072 bytes (red, green, blue).
+npz      data.npz in the data folder, with x_train, y_train, x_test, y_test: inputs [N, *input_shape] of the
+         task's input_dtype, labels whole numbers from 0 below the task's classes.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ INPUT_BOUND = 2.0**15
 class Dataset:
     """Inputs [N, *input_shape] of the task's dtype and labels uint8[N].
 
-    Records come in groups of `copies` that belong together (made of the same original), one group after the other.
+    Records come in groups of `copies` that belong together (made of the same original), one group after the
+    other.
     """
 
     x_train: Inputs
@@ -67,7 +69,8 @@ def load_dataset(task: LearningTask, data_path: Path | None) -> Dataset:
 
 
 def _digits(task: LearningTask, data_path: Path | None) -> Dataset:
-    from sklearn.datasets import load_digits  # a second of imports that the other data sets can do without
+    # Here: a second of imports that the other data sets can do without.
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
 
     digits = load_digits()
     images, labels = digits.images / 16.0, digits.target.astype(np.uint8)
@@ -129,7 +132,9 @@ def _npz(task: LearningTask, data_path: Path | None) -> Dataset:
         with np.load(file, allow_pickle=False) as arrays:
             parts = [_npz_part(file, arrays, part, task) for part in ("train", "test")]
     except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file: the task needs it (--data names its folder)") from None
+        raise DataError(
+            f"{file}: there is no such file: the task needs it (--data names its folder)"
+        ) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
@@ -144,11 +149,13 @@ def _npz_part(file: Path, arrays: Any, part: str, task: LearningTask) -> tuple[I
         raise DataError(f"{file}: x_{part} is {x.dtype}: the task's input_dtype is {task.input_dtype}")
     if x.ndim == 0 or x.shape[1:] != task.input_shape:
         raise DataError(
-            f"{file}: x_{part} has shape {list(x.shape)}: it must be [N, {', '.join(map(str, task.input_shape))}]"
+            f"{file}: x_{part} has shape {list(x.shape)}: "
+            f"it must be [N, {', '.join(map(str, task.input_shape))}]"
         )
     if y.dtype.kind not in "ui" or y.shape != (len(x),):
         raise DataError(
-            f"{file}: y_{part} is {y.dtype} of shape {list(y.shape)}: it must be whole numbers of shape [{len(x)}]"
+            f"{file}: y_{part} is {y.dtype} of shape {list(y.shape)}: "
+            f"it must be whole numbers of shape [{len(x)}]"
         )
     if len(x) == 0:
         raise DataError(f"{file}: x_{part} is empty")
@@ -159,7 +166,9 @@ def _npz_part(file: Path, arrays: Any, part: str, task: LearningTask) -> tuple[I
         )
     # One comparison refuses NaN and infinities too: NaN compares false.
     if x.dtype == np.float32 and not bool(np.all(np.abs(x) <= INPUT_BOUND)):
-        raise DataError(f"{file}: x_{part} has values that are not finite or above {INPUT_BOUND:.0f}: scale them")
+        raise DataError(
+            f"{file}: x_{part} has values that are not finite or above {INPUT_BOUND:.0f}: scale them"
+        )
     return x, y.astype(np.uint8)
 
 
@@ -180,7 +189,9 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except FileNotFoundError:
-        raise DataError(f"{file}: there is no such file: the data set needs it (--data names its folder)") from None
+        raise DataError(
+            f"{file}: there is no such file: the data set needs it (--data names its folder)"
+        ) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
 

@@ -1,7 +1,9 @@
-"""From an architecture to a Keras model. Importing this module imports TensorFlow, quietly and on the CPU's terms:
+"""From an architecture to a Keras model. Importing this module imports TensorFlow, quietly and on the CPU's
+terms:
 
 - one process has one TensorFlow: threads are set once, before anything else is done with it;
-- operations are deterministic where there is no GPU (there it costs speed and some operations do not offer it).
+- operations are deterministic where there is no GPU (there it costs speed and some operations do not offer
+  it).
 """
 
 from __future__ import annotations
@@ -38,11 +40,13 @@ def _without_stderr() -> Iterator[None]:
         os.close(null)
 
 
+__all__ = ["build_model", "keras", "limit_threads", "tf", "variables_of"]
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 with _without_stderr():
-    import keras
-    import tensorflow as tf
+    import keras  # type: ignore[import-untyped]
+    import tensorflow as tf  # type: ignore[import-untyped]
 
     if not tf.config.list_physical_devices("GPU"):
         tf.config.experimental.enable_op_determinism()

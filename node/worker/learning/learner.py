@@ -1,11 +1,15 @@
-"""The miner's learner: its share of the data and the task's model (the protocol `Learner` of the off-chain halves).
+"""The miner's learner: its share of the data and the task's model (the protocol `Learner` of the off-chain
+halves).
 
 The share is dealt by the partition. Of it, round by round:
-- test records are drawn without replacement over the rounds: the share is shuffled once, round r takes the r-th run of
-  `test_records`. When the share is used up it is shuffled again and starts over: from then on records repeat, which
-  lets others learn them. A share of S lasts floor(S / test_records) rounds: lower test_records for longer chains;
+- test records are drawn without replacement over the rounds: the share is shuffled once, round r takes the
+  r-th run of `test_records`. When the share is used up it is shuffled again and starts over: from then on
+  records repeat, which lets others learn them. A share of S lasts floor(S / test_records) rounds: lower
+  test_records for longer chains;
 - they are held out of training in their round; later rounds train on them (their owner does not rank itself);
 - of the rest, one in ten is the validation part, drawn anew each round, and the others are trained on.
+  Copies of one original are on one side of that split, else training would be stopped by what it has learnt
+  by heart.
 
 Everything is drawn from (task's seed, miner's index, round), so a restarted worker draws the same.
 """
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,23 +35,35 @@ from pallets.aggregation.fixed_point import write_model
 from pallets.offchain_protocols import Trained
 
 VALIDATION_PART = 10
-"""One in so many training records is held out to tell when to stop."""
+"""One in so many originals is held out to tell when to stop."""
 
 
 class TaskLearner:
     """Implements pallets.offchain_protocols.Learner for miner number `index` of `miners`.
 
-    `trainer` may be shared by learners of one process. Raise DataError when the data cannot be used.
+    `trainer` may be shared by learners of one process. `overtaken(round)` tells that the chain has left the
+    training
+    phase of a round, so that training further is of no use. Raise DataError when the data cannot be used.
     """
 
     def __init__(
-        self, task: LearningTask, data: Dataset, trainer: Trainer, *, index: int, miners: int, test_records: int
+        self,
+        task: LearningTask,
+        data: Dataset,
+        trainer: Trainer,
+        *,
+        index: int,
+        miners: int,
+        test_records: int,
+        overtaken: Callable[[int], bool] = lambda round: False,
     ) -> None:
         self._task = task
+        self._overtaken = overtaken
         self._architecture = architecture_of(task)
         self._trainer = trainer
         self._index = index
         self._test_records = test_records
+        self._copies = data.copies
         own = _share(task, data, index, miners, test_records)
         self._share = Samples(data.x_train[own], data.y_train[own])
         self._test = _evaluation_part(task, data)
@@ -56,6 +73,10 @@ class TaskLearner:
     def share_size(self) -> int:
         """Records of this miner."""
         return len(self._share.labels)
+
+    def own_data(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Return the share: inputs [N, *input_shape] and labels uint8[N]."""
+        return self._share.inputs, self._share.labels
 
     def warm_up(self) -> None:
         """Compile training and prediction before the first round needs them."""
@@ -70,16 +91,21 @@ class TaskLearner:
         start = read_weights(global_model, self._architecture)
         rng = generator("train", self._task.seed, self._index, round)
         rest = np.setdiff1d(np.arange(self.share_size), self._test_indices(round))
-        rest = rng.permutation(rest)
-        held_out = max(1, len(rest) // VALIDATION_PART)
-        validation, training = self._samples(rest[:held_out]), self._samples(rest[held_out:])
-        fitted = self._trainer.fit(start, training, validation, rng, deadline)
+        originals = np.unique(rest // self._copies)
+        held_out = rng.permutation(originals)[: max(1, len(originals) // VALIDATION_PART)]
+        validating = np.isin(rest // self._copies, held_out)
+        validation, training = self._samples(rest[validating]), self._samples(rest[~validating])
+        fitted = self._trainer.fit(
+            start, training, validation, rng, lambda: deadline() or self._overtaken(round)
+        )
         return Trained(write_model(fitted.weights), len(training.labels), fitted.accuracy)
 
     def test_set(self, round: int, count: int) -> tuple[bytes, bytes]:
         """Return records and labels of the round (rules in the module's docstring)."""
         if count != self._test_records:
-            raise ValueError(f"{count} test records are asked for: this learner was made for {self._test_records}")
+            raise ValueError(
+                f"{count} test records are asked for: this learner was made for {self._test_records}"
+            )
         samples = self._samples(self._test_indices(round))
         return write_records(samples.inputs), samples.labels.tobytes()
 
@@ -109,21 +135,30 @@ class TaskLearner:
 
 
 def make_learner(
-    task: LearningTask, data_path: Path | None, *, index: int, miners: int, test_records: int
+    task: LearningTask,
+    data_path: Path | None,
+    *,
+    index: int,
+    miners: int,
+    test_records: int,
+    overtaken: Callable[[int], bool] = lambda round: False,
 ) -> TaskLearner:
     """Return the learner of one worker process. Raise DataError when the data cannot be used."""
     data = load_dataset(task, data_path)
     trainer = Trainer(architecture_of(task), task)
-    return TaskLearner(task, data, trainer, index=index, miners=miners, test_records=test_records)
+    return TaskLearner(
+        task, data, trainer, index=index, miners=miners, test_records=test_records, overtaken=overtaken
+    )
 
 
 def _share(
     task: LearningTask, data: Dataset, index: int, miners: int, test_records: int
 ) -> npt.NDArray[np.int64]:
     """Return the miner's records as indices into the training part: whole groups of copies."""
-    # Enough for a test set, and at least as much, or a training and a validation record, beside it.
-    minimum = test_records + max(test_records, 2)
-    groups = partition(data.y_train[:: data.copies], miners, task.partition, -(-minimum // data.copies))[index]
+    # Enough for a test set and as much beside it, with at least one group to train on and one to validate
+    # with.
+    minimum = max(-(-2 * test_records // data.copies), -(-test_records // data.copies) + 2)
+    groups = partition(data.y_train[:: data.copies], miners, task.partition, minimum)[index]
     records: npt.NDArray[np.int64] = (groups[:, np.newaxis] * data.copies + np.arange(data.copies)).ravel()
     return records
 

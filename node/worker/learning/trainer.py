@@ -1,15 +1,17 @@
 """Training and prediction with one Keras model that lives as long as the worker.
 
-Both are compiled once, for a fixed batch shape, and reused in every round: a round sets the weights and resets the
-optimiser; building a model anew would cost seconds of tracing a round. A loop of our own instead of `Model.fit`, because
-the deadline is looked at before every batch and nothing may be retraced.
+Both are compiled once, for a fixed batch shape, and reused in every round: a round sets the weights and
+resets the optimiser; building a model anew would cost seconds of tracing a round. A loop of our own instead
+of `Model.fit`, because the deadline is looked at before every batch and nothing may be retraced.
 
 A round of training:
 - the validation part is held out; loss and accuracy on it are measured after every epoch;
-- an epoch is the training part in a new random order, in full batches (what is left over waits for another epoch);
-- training stops after the task's epochs, when the loss has not improved for `early_stopping_patience` epochs, or at the
-  deadline; the weights of the epoch with the lowest loss are returned;
-- weights that are not finite or out of bounds are never returned: the model one started from takes their place.
+- an epoch is the training part in a new random order, in full batches (what is left over waits for another
+  epoch);
+- training stops after the task's epochs, when the loss has not improved for `early_stopping_patience`
+  epochs, or at the deadline; the weights of the epoch with the lowest loss are returned;
+- weights that are not finite or out of bounds are never returned: the model one started from takes their
+  place.
 """
 
 from __future__ import annotations
@@ -114,7 +116,8 @@ class Trainer:
     def predict(self, weights: Weights, inputs: Inputs) -> Labels:
         """Return the model's label of each input, uint8[N]."""
         self._set(weights)
-        return self._all_logits(inputs).argmax(axis=1).astype(np.uint8)
+        labels: Labels = self._all_logits(inputs).argmax(axis=1).astype(np.uint8)
+        return labels
 
     def _epoch(self, training: Samples, rng: np.random.Generator, deadline: Callable[[], bool]) -> bool:
         """Train one epoch; return False when the deadline cut it short."""

@@ -1,9 +1,10 @@
 """Models as bytes: safetensors of float32 tensors with the names and shapes of the architecture.
 
-The initial model must be the same bytes everywhere, since its name stands for all miners' starting point: it is drawn
-from the raw output of PCG64, turned into uniform numbers by exact operations only (no logarithm or sine, whose last
-bit differs between libraries). Kernels are Glorot-uniform (Glorot and Bengio, 2010) with limit sqrt(6 / (in + out)), in and
-out being the numbers of connections; a layer's constant tensors are zeros and ones.
+The initial model must be the same bytes everywhere, since its name stands for all miners' starting point:
+it is drawn from the raw output of PCG64, turned into uniform numbers by exact operations only (no logarithm
+or sine, whose last bit differs between libraries). Kernels are Glorot-uniform (Glorot and Bengio, 2010)
+with limit sqrt(6 / (in + out)), in and out being the numbers of connections; a layer's constant tensors are
+zeros and ones.
 """
 
 from __future__ import annotations
@@ -36,18 +37,21 @@ def initial_weights(architecture: Architecture, seed: int) -> Weights:
 def read_weights(data: bytes, architecture: Architecture) -> Weights:
     """Return the tensors of a model that may come from anybody.
 
-    Raise InvalidWeights unless they are exactly the architecture's tensors, float32, finite, at most BOUND, and no
+    Raise InvalidWeights unless they are exactly the architecture's tensors, float32, finite, at most BOUND,
+    and no
     variance is negative.
     """
     try:
         # Not safetensors.numpy.load: it fails in its own ways on types that NumPy does not have.
-        given = {name: view for name, view in safetensors.deserialize(data)}
+        given = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
     except (safetensors.SafetensorError, TypeError, ValueError, OverflowError) as error:
         raise InvalidWeights(f"not a safetensors file: {error}") from None
     expected = {tensor.name for tensor in architecture.tensors}
     if given.keys() != expected:
         odd = sorted(given.keys() ^ expected)[0]
-        raise InvalidWeights(f"tensor {odd[:60]!r} is {'missing' if odd in expected else 'not one of the model'}")
+        raise InvalidWeights(
+            f"tensor {odd[:60]!r} is {'missing' if odd in expected else 'not one of the model'}"
+        )
     return {tensor.name: _tensor(tensor, given[tensor.name]) for tensor in architecture.tensors}
 
 

@@ -80,7 +80,10 @@ def test_dealing_is_oldest_first_in_the_order_of_the_miners_and_losers_return_to
     assert dealt(chain) == [[(0, 2), (4, 5)], [(5, 7)]]
     do(chain, "return_all", 2)
     assert settled(chain) == []
-    do(chain, "deal", 3, DAVE, amount=100)
+    # Those that are not dealt again keep waiting where they are.
+    do(chain, "deal", 3, DAVE, amount=1)
+    do(chain, "return_all", 3)
+    do(chain, "deal", 4, DAVE, amount=100)
     assert dealt(chain) == [[(0, 2), (4, 7)]]
 
 

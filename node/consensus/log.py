@@ -1,0 +1,231 @@
+"""The consensus log: what this validator has signed, on disk before anybody sees it.
+
+A file of frames, appended and synced one at a time:
+    frame  = u32be(length) || u32be(crc32 of these four bytes) || payload || u32be(crc32 of the payload)
+The first frame is the head, 8 bytes of magic, genesis hash, account and u64be(abstain_until); every other one
+holds the records of one `append`: each u32be(length) || ConsensusMessage.
+
+Since a frame is synced before the next one is written, a crash can only tear the last one: a tail that is cut
+short, zero, or of the right length with the wrong checksum is dropped at the next start, and nothing in it was
+ever sent. Damage anywhere else would silently forget votes, so the file is refused.
+
+Records of final views are dropped: out of memory at once, out of the file when it has grown enough to be
+written anew (beside the old one, synced, renamed).
+
+Abstention. A validator that lost its log may have voted in any view it does not remember. It abstains until two
+epoch boundaries past the newest epoch that it can prove by sync after a quorum of the other validators has told
+how far they are (`abstain_until`). Why that is enough: if it voted in epoch E, a quorum finalized the closing
+block of E - 1; that quorum and the one asked share an honest validator other than ourselves, which is in E - 1 at
+least and serves the blocks that prove it; so the newest proven epoch is at least E - 1, and the first one voted in
+again at least E + 1. Claims without blocks behind them count for nothing. The result goes into the head of the
+new log before the first vote, so a crash while abstaining does not end the abstention.
+The exception is a chain on which nothing is final yet: a node whose database is at block 0 and whose quorum of
+peers reports block 0 too starts at once, with a new log. Removing a log *and* its database before block 1 is
+final is therefore a way to vote twice: do not copy or wipe a validator's base path in its first seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from node.errors import NodeStartError, PoclError
+from pocl.hashing import HASH_SIZE
+from pocl.keys import PUBLIC_SIZE
+from pocl.v1.consensus_pb2 import ConsensusMessage
+from runtime.codec import CodecError, decode, encode
+from runtime.quorum import quorum
+
+_MAGIC = b"pocllog1"
+_HEAD_SIZE = len(_MAGIC) + HASH_SIZE + PUBLIC_SIZE + 8
+_COMPACT_BYTES = 4 * 1024 * 1024
+
+
+class LogError(PoclError):
+    """The log cannot be written any more: the node must stop, for nothing may be sent unlogged."""
+
+
+class ConsensusLog:
+    """One validator's open log. Only one process may have it open: the database's lock sees to that."""
+
+    def __init__(self, path: Path, head: bytes, records: list[bytes], size: int) -> None:
+        """For `create` and `open`."""
+        self._path = path
+        self._head = head
+        self._live = [(_place(decode(ConsensusMessage, record)), record) for record in records]
+        self._size = size
+        self._file = open(path, "ab")  # noqa: SIM115
+        self._broken = False
+
+    @classmethod
+    def create(cls, path: Path, genesis_hash: bytes, account: bytes, abstain_until: int) -> ConsensusLog:
+        """Make a new log, synced, whose validator votes from epoch `abstain_until` on.
+
+        Raise NodeStartError when there is one already or the disk refuses.
+        """
+        head = _MAGIC + genesis_hash + account + abstain_until.to_bytes(8, "big")
+        if path.exists():
+            raise NodeStartError(f"{path}: exists already; a validator's log is never replaced")
+        try:
+            _replace(path, _frame(head))
+            return cls(path, head, [], path.stat().st_size)
+        except OSError as error:
+            raise NodeStartError(f"{path}: cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def open(cls, path: Path, genesis_hash: bytes, account: bytes) -> ConsensusLog:
+        """Open a log and drop a torn tail. Raise NodeStartError when it is damaged or not this validator's."""
+        try:
+            data = path.read_bytes()
+            frames, size = _read_frames(data, path)
+            if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
+                raise NodeStartError(f"{path}: is no consensus log of this version")
+            head = frames[0]
+            if head[len(_MAGIC) : -8] != genesis_hash + account:
+                raise NodeStartError(f"{path}: belongs to another chain or another validator")
+            if size < len(data):
+                os.truncate(path, size)
+                _sync(path)
+            return cls(path, head, [record for frame in frames[1:] for record in _split(frame)], size)
+        except OSError as error:
+            raise NodeStartError(f"{path}: cannot be opened: {error.strerror}") from None
+        except (CodecError, ValueError):
+            raise NodeStartError(f"{path}: holds records that this version does not know") from None
+
+    @property
+    def abstain_until(self) -> int:
+        """The first epoch in which this validator may vote and propose."""
+        return int.from_bytes(self._head[-8:], "big")
+
+    @property
+    def records(self) -> list[ConsensusMessage]:
+        """All records that were not pruned, in the order in which they were appended."""
+        return [decode(ConsensusMessage, record) for _, record in self._live]
+
+    def append(self, records: Sequence[ConsensusMessage]) -> None:
+        """Write the records; they are on disk when this returns. Raise LogError when the disk refuses."""
+        if self._broken:
+            raise LogError(f"{self._path}: was not written completely before: restart the node")
+        encoded = [encode(record) for record in records]
+        frame = _frame(b"".join(len(record).to_bytes(4, "big") + record for record in encoded))
+        try:
+            self._file.write(frame)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            # Half a frame may be there: nothing must follow it.
+            self._broken = True
+            raise LogError(f"{self._path}: cannot be written: {error.strerror}") from None
+        self._size += len(frame)
+        self._live += [(_place(record), data) for record, data in zip(records, encoded, strict=True)]
+
+    def prune(self, epoch: int, view: int) -> None:
+        """Drop the records below this epoch and view: their blocks are final and committed."""
+        self._live = [(place, record) for place, record in self._live if place >= (epoch, view)]
+        live_bytes = sum(len(record) for _, record in self._live)
+        if self._size > max(_COMPACT_BYTES, 4 * live_bytes):
+            self._rewrite()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _rewrite(self) -> None:
+        frames = [_frame(self._head)]
+        frames += [_frame(len(record).to_bytes(4, "big") + record) for _, record in self._live]
+        data = b"".join(frames)
+        try:
+            self._file.close()
+            _replace(self._path, data)
+            self._file = open(self._path, "ab")  # noqa: SIM115
+        except OSError as error:
+            self._broken = True
+            raise LogError(f"{self._path}: cannot be written anew: {error.strerror}") from None
+        self._size = len(data)
+
+
+def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int) -> int | None:
+    """Return the first epoch in which a validator without a log may vote; None while too few have reported.
+
+    `own` is this node's (epoch, final height) after it synced to the highest height that anybody could prove;
+    `reports` are those that other validators of the set reported, one each. Rule and reasons: module docstring.
+    """
+    others = list(reports)
+    if len(others) < min(quorum(validators), validators - 1):
+        return None
+    if own[1] == 0 and all(number == 0 for _, number in others):
+        return 0
+    return own[0] + 2
+
+
+def _place(record: ConsensusMessage) -> tuple[int, int]:
+    content = getattr(record, record.WhichOneof("message") or "vote")
+    return content.epoch, content.view
+
+
+def _frame(payload: bytes) -> bytes:
+    length = len(payload).to_bytes(4, "big")
+    return length + _checksum(length) + payload + _checksum(payload)
+
+
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "big")
+
+
+def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
+    """Return the payloads of all whole frames and where the last one ends."""
+    frames, at = [], 0
+    while len(data) - at >= 8 and any(data[at : at + 8]):
+        length = int.from_bytes(data[at : at + 4], "big")
+        end = at + 8 + length + 4
+        payload = data[at + 8 : end - 4]
+        if _checksum(data[at : at + 4]) != data[at + 4 : at + 8]:
+            raise _damaged(path, at)
+        if end > len(data):
+            break
+        if _checksum(payload) != data[end - 4 : end]:
+            if end < len(data):
+                raise _damaged(path, at)
+            break
+        frames.append(payload)
+        at = end
+    if any(data[at : at + 8]) or not any(data[at:]):
+        return frames, at
+    raise _damaged(path, at)
+
+
+def _damaged(path: Path, at: int) -> NodeStartError:
+    return NodeStartError(
+        f"{path}: is damaged at byte {at}: restore it from this disk's last good state, or remove it, which "
+        "makes this validator abstain for two epochs"
+    )
+
+
+def _split(payload: bytes) -> list[bytes]:
+    records, at = [], 0
+    while at < len(payload):
+        length = int.from_bytes(payload[at : at + 4], "big")
+        records.append(payload[at + 4 : at + 4 + length])
+        at += 4 + length
+    return records
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash either the old one or the whole new one is there."""
+    beside = path.with_name(path.name + ".new")
+    with open(beside, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

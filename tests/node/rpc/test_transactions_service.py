@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pocl.client import Client
+from pocl.extrinsics import extrinsic_hash, sign_call, u128_int
+from pocl.v1.extrinsic_pb2 import Extrinsic
+from pocl.v1.transactions_service_pb2 import TransactionStatus
+from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused
+from tests.node.rpc.miner import Miner
+
+Kind = TransactionStatus.Kind
+
+
+def transfer(client: Client, amount: int = 10**12, *, nonce: int | None = None, tip: int = 0) -> bytes:
+    call = client.call("coin", "transfer", dest=BOB.address, amount=amount)
+    return client.sign(EVE, call, nonce=nonce, tip=tip)
+
+
+def kinds(statuses: Iterator[TransactionStatus]) -> list[str]:
+    return [Kind.Name(status.kind) for status in statuses]
+
+
+def test_a_transfer_is_followed_from_the_pool_to_its_settlement(node: Node) -> None:
+    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
+    assert next(watch).kind == TransactionStatus.READY
+    block = node.propose()
+    included = next(watch)
+    assert (included.kind, included.block_hash, included.block_number) == (
+        TransactionStatus.INCLUDED,
+        block.hash,
+        1,
+    )
+    assert [event.name for event in included.events] == ["TransferQueued", "FeePaid", "ExtrinsicSuccess"]
+    node.finalize(block)
+    assert next(watch).kind == TransactionStatus.FINALIZED
+    miner = Miner(node)
+    miner.play(1)  # dealt before the transfer was there
+    node.author()
+    miner.play(2)
+    paid = node.author()
+    settled = next(watch)
+    assert (settled.kind, settled.round) == (TransactionStatus.SETTLED, 2)
+    assert settled.block_number in (paid.header.number, paid.header.number - 1)
+    assert list(watch) == []
+
+
+def test_a_transfer_that_settled_long_ago_is_found_again(node: Node) -> None:
+    extrinsic = transfer(node.client)
+    node.client.submit(extrinsic)
+    node.author()
+    assert kinds(iter([next(node.client.watch(extrinsic_hash(extrinsic), timeout_s=60))])) == ["FINALIZED"]
+    miner = Miner(node)
+    miner.play(1)
+    node.author()
+    miner.play(2)
+    node.author(50)
+    statuses = list(node.client.watch(extrinsic_hash(extrinsic), timeout_s=60))
+    assert kinds(iter(statuses)) == ["FINALIZED", "SETTLED"]
+    assert statuses[1].round == 2
+    assert statuses[1].block_hash == node.client.block(statuses[1].block_number).hash
+
+
+def test_watching_begins_at_any_time(node: Node) -> None:
+    extrinsic = transfer(node.client)
+    hash = node.client.submit(extrinsic)
+    in_pool = node.client.watch(hash, timeout_s=60)
+    assert next(in_pool).kind == TransactionStatus.READY
+    block = node.propose()
+    in_block = node.client.watch(hash, timeout_s=60)
+    assert next(in_block).kind == TransactionStatus.INCLUDED
+    node.finalize(block)
+    assert kinds(iter([next(in_pool), next(in_pool)])) == ["INCLUDED", "FINALIZED"]
+    assert next(in_block).kind == TransactionStatus.FINALIZED
+    with refused("NOT_FOUND"):
+        next(node.client.watch(b"x" * 32, timeout_s=60))
+    with refused("INVALID_ARGUMENT"):
+        next(node.client.watch(b"x", timeout_s=60))
+
+
+def test_included_again_after_a_fork(node: Node) -> None:
+    node.author()
+    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
+    assert next(watch).kind == TransactionStatus.READY
+    left = node.propose()
+    assert next(watch).block_hash == left.hash
+    # Another block on the same parent takes its place, first without the transfer, then a child with it.
+    parent = node.chain.final
+    right = node.chain.propose(
+        node.chain.final_hash,
+        epoch=parent.epoch,
+        view=9,
+        timestamp_ms=node.timestamp + 1,
+        author=ALICE.public,
+        extrinsics=[],
+    )
+    node.timestamp += 1
+    node.chain.set_best(right.hash)
+    child = node.propose()
+    again = next(watch)
+    assert (again.kind, again.block_hash) == (TransactionStatus.INCLUDED, child.hash)
+    node.finalize(child)
+    final = next(watch)
+    assert (final.kind, final.block_hash) == (TransactionStatus.FINALIZED, child.hash)
+
+
+def test_future_then_ready_then_dropped(node: Node) -> None:
+    late = node.client.submit_and_watch(transfer(node.client, nonce=1), timeout_s=60)
+    assert next(late).kind == TransactionStatus.FUTURE
+    node.client.submit(transfer(node.client, nonce=0))
+    assert next(late).kind == TransactionStatus.READY
+    node.client.submit(transfer(node.client, nonce=1, tip=5))
+    dropped = next(late)
+    assert dropped.kind == TransactionStatus.DROPPED
+    assert "replaced" in dropped.error
+    assert list(late) == []
+
+
+def test_a_cancelled_transfer_and_a_failed_one(node: Node) -> None:
+    node.author()
+    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
+    node.author()
+    cancel = node.client.sign(EVE, node.client.call("coin", "cancel", index=0))
+    cancelled = node.client.submit_and_watch(cancel, timeout_s=60)
+    node.author()
+    assert kinds(watch) == ["READY", "INCLUDED", "FINALIZED", "CANCELLED"]
+    assert kinds(cancelled) == ["READY", "INCLUDED", "FINALIZED"]
+    failing = node.client.submit_and_watch(transfer(node.client, 10**30), timeout_s=60)
+    node.author()
+    statuses = list(failing)
+    assert kinds(iter(statuses)) == ["READY", "INCLUDED", "FINALIZED"]
+    assert statuses[-1].error == "coin.InsufficientBalance"
+
+
+def test_submissions_that_are_refused(node: Node) -> None:
+    extrinsic = transfer(node.client)
+    with refused("INVALID_ARGUMENT"):
+        node.client.submit(b"nonsense")
+    forged = Extrinsic.FromString(extrinsic)
+    forged.signature = bytes(64)
+    with refused("INVALID_ARGUMENT"):
+        node.client.submit(forged.SerializeToString(deterministic=True))
+    call = node.client.call("coin", "transfer", dest=BOB.address, amount=1)
+    info = node.client.info()
+    elsewhere = sign_call(
+        EVE,
+        call,
+        genesis_hash=bytes(32),
+        spec_version=info.spec_version,
+        transaction_version=info.transaction_version,
+        nonce=0,
+    )
+    with refused("INVALID_ARGUMENT"):
+        next(node.client.submit_and_watch(elsewhere, timeout_s=60))
+    node.client.submit(extrinsic)
+    with refused("ALREADY_EXISTS"):
+        node.client.submit(extrinsic)
+    with refused("ALREADY_EXISTS"):
+        node.client.submit(transfer(node.client, 7, nonce=0))
+    node.author()
+    with refused("FAILED_PRECONDITION"):
+        node.client.submit(extrinsic)
+    poor = node.client.sign(ALICE, call, tip=10**30)
+    with refused("FAILED_PRECONDITION") as message:
+        node.client.submit(poor)
+    assert "fee" in message[0]
+
+
+def test_a_batch_answers_for_each(node: Node) -> None:
+    good = [transfer(node.client, nonce=nonce) for nonce in range(120)]
+    results = node.client.submit_batch([*good, b"nonsense", good[0]])
+    assert [bool(result.error) for result in results] == [False] * 120 + [True, True]
+    assert results[0].hash == extrinsic_hash(good[0])
+    assert "pool" in results[-1].error
+    assert len(node.author().block.extrinsics) == 120
+    with refused("INVALID_ARGUMENT"):
+        node.client.submit_batch([b"x"] * 1001)
+
+
+def test_a_dry_run_tells_and_changes_nothing(node: Node) -> None:
+    good = node.client.dry_run(transfer(node.client, 5))
+    assert good.ok
+    assert u128_int(good.fee) > 0
+    assert "TransferQueued" in [event.name for event in good.events]
+    bad = node.client.dry_run(transfer(node.client, 10**30))
+    assert (bad.ok, bad.error) == (False, "coin.InsufficientBalance")
+    with refused("FAILED_PRECONDITION"):
+        node.client.dry_run(transfer(node.client, nonce=5))
+    assert len(node.pool) == 0
+    assert node.client.account(EVE.address).nonce == 0
+
+
+def test_nothing_is_kept_of_streams_that_ended(node: Node) -> None:
+    tracker = node.server._close.__closure__  # the tracker is nobody else's business
+    assert tracker is not None
+    cancelled = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
+    next(cancelled)
+    cancelled.close()  # type: ignore[attr-defined]
+    done = node.client.submit_and_watch(
+        node.client.sign(ALICE, node.client.call("system", "remark", remark=b"x")), timeout_s=60
+    )
+    node.author()
+    assert kinds(done) == ["READY", "INCLUDED", "FINALIZED"]

@@ -1,0 +1,3 @@
+from tests.node.storage.harness import opened
+
+__all__ = ["opened"]
