@@ -103,6 +103,8 @@ def parse_task(data: bytes) -> LearningTask:
         value = json.loads(data)
     except (ValueError, RecursionError):
         raise ChainSpecError(f"{_SOURCE} is not JSON: {shown(repr(data[:40]))}") from None
+    if not isinstance(value, dict):
+        raise ChainSpecError(f"{_SOURCE} is {shown(value)}: it must be a JSON object")
     if task_bytes(value) != data:
         raise ChainSpecError(f"{_SOURCE} is not in canonical JSON: names sorted, no spaces, none given twice")
     return read_task(Fields(_SOURCE, "", value))

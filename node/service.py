@@ -67,11 +67,16 @@ def run_node(config: NodeConfig) -> None:
     _configure_logging(config)
     chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
     try:
-        trio.run(Node(config, chain).run)
+        trio.run(_run, config, chain)
     except BaseExceptionGroup as group:
         raise _first_cause(group) from None
     finally:
         chain.close()
+
+
+async def _run(config: NodeConfig, chain: Chain) -> None:
+    # Made here: the network reads trio's clock from the start.
+    await Node(config, chain).run()
 
 
 class Node:
@@ -350,6 +355,8 @@ def _configure_logging(config: NodeConfig) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         force=True,
     )
+    # It tells at "info" what concerns nobody but its authors.
+    logging.getLogger("libp2p").setLevel(logging.WARNING)
     logging.getLogger("pocl").setLevel(config.log_level.upper())
 
 

@@ -6,6 +6,7 @@ or computed again. What cannot be (weights, labels, predictions once committed) 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,7 +26,8 @@ Request = tuple[bytes, int, bytes]
 _PARALLEL_FETCHES = 8
 
 # A call that came a moment too late, or twice: the next view shows what became of it.
-_OVERTAKEN = ("Already", "WrongPhase", "WrongRound", "stale", "future")
+_OVERTAKEN = ("Already", "WrongPhase", "WrongRound")
+_OTHER_ROUND = re.compile(r"round \d+ is (past|not due)")  # runtime.transactions.check_due
 
 
 def owners_of(view: RoundView) -> list[bytes]:
@@ -93,7 +95,7 @@ class RoundWork:
         if not isinstance(error, CallRefused):
             return False
         name = error.label.rpartition(".")[2]
-        return (name or error.reason).startswith(_OVERTAKEN)
+        return name.startswith(_OVERTAKEN) or _OTHER_ROUND.match(error.reason) is not None
 
     # Blobs
 

@@ -1,11 +1,11 @@
-"""A client that knows nothing of this project: it learns a node's services from gRPC reflection, and the chain's
-calls and storage from the metadata, and signs with PyNaCl and hashlib.
+"""A client that knows nothing of this project: it learns a node's services from gRPC reflection, and the
+chain's calls and storage from the metadata, and signs with PyNaCl and hashlib.
 
     python tests/reflection_client.py HOST:PORT SEED [TIMEOUT_S]
 
-SEED is the hexadecimal Ed25519 seed of an account that has something. Transfers a little of it and follows that
-until it has settled. Prints one JSON object with all it saw. It is run as a process of its own, so that nothing of
-this project can have been imported.
+SEED is the hexadecimal Ed25519 seed of an account that has something. Transfers a little of it and follows
+that until it has settled. Prints one JSON object with all it saw. It is run as a process of its own, so that
+nothing of this project can have been imported.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
     network = RoundNetwork()                        # four honest miners
     network = RoundNetwork({CHARLIE: nan_weights})  # one of them an adversary (tests/adversaries)
     network.run_round()                             # blocks until the round has ended
-    network.summary, network.events(...), network.refused
+    network.view.summary, network.events(...), network.refused
 
 Calls are real signed extrinsics, validated as by a pool when they are submitted. Authors take turns; a block
 comes at once when there is something to put in it, otherwise after a heartbeat. After every block each miner
 steps on the round's view and every pallet's try_state is checked (by the TestChain). Blobs go over an
-exchange that keeps to their visibility; what a miner fetched it serves on."""
+exchange that keeps to their visibility; what a miner fetched it serves on.
+"""
 
 from __future__ import annotations
 
@@ -180,9 +181,8 @@ class RoundNetwork:
         try:
             self.chain.validate(data)
         except InvalidTransaction as error:
-            label = error.label or error.code
-            self.refused.append((key, label))
-            raise CallRefused(label, str(error)) from None
+            self.refused.append((key, error.label or error.code))
+            raise CallRefused(error.label, error.reason) from None
         self.pool[place] = data
 
     def block(self) -> ExecutedBlock:

@@ -140,6 +140,7 @@ class ConsensusDriver:
         """Agree until cancelled. Raise AgreementFailed when the core halts."""
         if self._journal is None:
             epoch = await self._abstention()
+            self._log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._journal = ConsensusLog.create(
                 self._log_file, self._chain.genesis_hash, self._key.public, epoch
             )

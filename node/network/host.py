@@ -62,6 +62,7 @@ MAX_BUFFERED = 64 * 2**20
 
 _NEGOTIATION_S = 10
 _DIAL_S = 10.0
+_STOP_S = 3.0
 _LINK = "_pocl_link"
 
 
@@ -200,6 +201,7 @@ class Host(INotifee):
         self._links: set[Link] = set()
         self._on_link: Callable[[Link], None] = lambda link: None
         swarm.set_resource_manager(None)
+        swarm.auto_connector.start = _nothing
         swarm.retry_config = RetryConfig(max_retries=0)
         for notifee in list(swarm.notifees):
             swarm.remove_notifee(notifee)
@@ -222,17 +224,13 @@ class Host(INotifee):
         """Listen, and yield the port. Raise NodeStartError when the address cannot be listened on."""
         self._on_link = on_link
         _probe(address, port)
-        family = "ip6" if ":" in address else "ip4"
-        listen = Multiaddr(f"/{family}/{address}/tcp/{port}")
-        async with self._host.run([listen]):
-            listeners = [addr for item in self._swarm.listeners.values() for addr in item.get_addrs()]
-            if not listeners:
-                raise NodeStartError(f"p2p address {address} port {port}: cannot be listened on")
+        stop = trio.Event()
+        async with trio.open_nursery() as nursery:
+            found = await nursery.start(self._run_library, address, port, stop)
             try:
-                yield int(listeners[0].value_for_protocol("tcp"))
+                yield found
             finally:
-                with trio.CancelScope(shield=True):
-                    await self._close()
+                stop.set()
 
     async def dial(self, address: str, peer_id: str) -> None:
         """Connect to a peer at one address; success shows as a new link. Raise LinkError."""
@@ -316,13 +314,26 @@ class Host(INotifee):
             with contextlib.suppress(Exception):
                 await raw.close()
 
-    async def _close(self) -> None:
-        """Close every socket, then give the library's tasks a moment: it would close them one by one."""
-        for link in list(self._links):
-            link.drop()
-        with trio.move_on_after(2.0):
-            while self._swarm.connections:
-                await trio.sleep(0.02)
+    async def _run_library(
+        self, address: str, port: int, stop: trio.Event, *, task_status: Any = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Run the library's host until `stop`. It is shielded: cancelled, the library leaves sockets open."""
+        with trio.CancelScope(shield=True) as scope:
+            listen = Multiaddr(f"/{'ip6' if ':' in address else 'ip4'}/{address}/tcp/{port}")
+            async with self._host.run([listen]):
+                listeners = list(self._swarm.listeners.values())
+                found = [addr.value_for_protocol("tcp") for item in listeners for addr in item.get_addrs()]
+                if not found:
+                    raise NodeStartError(f"p2p address {address} port {port}: cannot be listened on")
+                task_status.started(int(found[0]))
+                await stop.wait()
+                scope.deadline = trio.current_time() + _STOP_S
+                for listener in listeners:
+                    await listener.close()
+                for link in list(self._links):
+                    link.drop()
+                while self._swarm.connections:
+                    await trio.sleep(0.02)
 
 
 def _probe(address: str, port: int) -> None:
@@ -357,6 +368,10 @@ def _remote_of(sock: trio.socket.SocketType) -> tuple[str, int]:
     return str(name[0]).removeprefix("::ffff:"), int(name[1])
 
 
+async def _nothing() -> None:
+    """Takes the place of what the library must not do."""
+
+
 def _shield_writes(secured: Any) -> None:
     write = secured.write
 
@@ -379,5 +394,6 @@ def _quiet_the_library() -> None:
     library = logging.getLogger("libp2p")
     library.setLevel(logging.WARNING)
     library.propagate = True
-    for name in ("transport.tcp.tcp", "network.swarm", "stream_muxer.yamux.yamux", "host.basic_host"):
+    failures = ("transport.tcp.tcp", "network.swarm", "stream_muxer.yamux.yamux", "protocol_muxer")
+    for name in failures:
         logging.getLogger(f"libp2p.{name}").setLevel(logging.CRITICAL)

@@ -102,6 +102,11 @@ class TransactionTracker:
             chain.on_final(self._on_final),
         )
 
+    def __len__(self) -> int:
+        """The number of streams that watch."""
+        with self._lock:
+            return sum(len(watchers) for watchers in self._by_hash.values())
+
     def close(self) -> None:
         """Stop listening and end every watcher's stream."""
         for unsubscribe in self._unsubscribe:

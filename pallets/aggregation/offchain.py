@@ -40,9 +40,7 @@ from pocl.v1.worker_service_pb2 import PUBLIC
 
 
 class Aggregating:
-    """The off-chain half of `aggregation`. Any miner of the round audits and attests, whether or not it
-    delivered.
-    """
+    """The off-chain half of `aggregation`. Any miner audits and attests, whether or not it delivered."""
 
     def __init__(self, work: RoundWork) -> None:
         self.work = work
@@ -173,9 +171,7 @@ class Aggregating:
         return self._differences[winner]
 
     def _baselines(self, view: RoundView) -> list[Baseline]:
-        """Count the starting model's correct labels on every owner's records that are held and have
-        labels.
-        """
+        """Count the starting model's correct labels on the records that are held and have labels."""
         miners = miners_of(view)
         owners = [owner for owner in owners_of(view) if miners[owner].HasField("ballot")]
         records = self.work.records(view, owners, again=False)

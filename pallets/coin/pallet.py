@@ -7,8 +7,8 @@ Rules:
   or cancelled. At most `MaxQueued` entries: above it new transfers are refused;
 - an entry *waits*, is *dealt* to a miner of the round, or is *unpaid*: assigned to a winner. Only a waiting
   one can be cancelled, by its sender;
-- `deal` hands out the oldest waiting entries, at most `per_miner` each, in the order of the miners. When the
-  round ends, winners' entries become unpaid, and all others wait again at their old places, so the oldest
+- `deal` hands out the oldest waiting entries in equal shares, at most `per_miner` each, so that no transfer
+  hangs on one miner's luck longer than another. When the round ends, winners' entries become unpaid, and all others wait again at their old places, so the oldest
   stay first. One sender's transfers can therefore settle out of order;
 - `on_idle` pays unpaid entries, oldest settlement first, as the block's weight allows: the reserve of the
   sender becomes free balance of the destination, which exists from being paid;
@@ -192,17 +192,21 @@ class Coin(Pallet):
     # For the pallets of a round.
 
     def deal(self, round: int, miners: Sequence[bytes], per_miner: int) -> int:
-        """Deal the oldest waiting transfers to the round's miners; return the weight of that."""
+        """Deal the oldest waiting transfers to the round's miners in equal shares, at most `per_miner` each.
+
+        The shares follow each other in the order of the miners. Return the weight of that.
+        """
         if self.Assignments.exists():
             raise RuntimeError(f"round {self.Assignments.get().round} is dealt and not settled")
         fresh, end = self.FirstFresh.get(), self.NextIndex.get()
         walk = _Walk([*self._returned(), (fresh, end)])
         holes = visited = 0
         assignments = []
+        share = min(per_miner, -(-self._waiting() // max(len(miners), 1)))
         for miner in miners:
             dealt: list[ranges.Range] = []
             count = 0
-            while count < per_miner and holes < MAX_HOLES:
+            while count < share and holes < MAX_HOLES:
                 index = walk.next()
                 if index is None:
                     break
@@ -326,6 +330,12 @@ class Coin(Pallet):
         assignments: Sequence[pb.Assignment] = self.Assignments.get().assignments
         self.Assignments.kill()
         return assignments
+
+    def _waiting(self) -> int:
+        """Return how many transfers wait, while none is dealt."""
+        unpaid = self.Payouts.get().payouts if self.Payouts.exists() else []
+        settled = sum(end - start for payout in unpaid for start, end in _pairs(payout.ranges))
+        return int(self.Queued.get()) - settled
 
     def _returned(self) -> list[ranges.Range]:
         return _pairs(self.Returned.get().ranges) if self.Returned.exists() else []

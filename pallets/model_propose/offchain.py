@@ -1,5 +1,4 @@
-"""TRAIN, off chain: say "I take part" if nobody waits for this miner, train, publish the test records,
-propose.
+"""TRAIN, off chain: announce oneself if nobody waits for this miner, train, publish test records, propose.
 
 In order, so that a crash between any two steps costs nothing:
     1. test records into the blob store, served from PREDICT on;

@@ -10,6 +10,7 @@ import pytest
 
 from node import chain_spec
 from node.errors import ChainSpecError
+from node.json_fields import shown
 from pocl.keys import Keypair
 
 SOURCE = "some/spec.json"
@@ -187,7 +188,7 @@ TEXTS = [
 def test_texts_have_a_form(path: str, values: list[str], hint: str) -> None:
     for value in values:
         line = refusal(changed(home_of(path), path, value))
-        assert line.startswith(f"{path} is {json.dumps(value, ensure_ascii=False)}: it must be {hint}")
+        assert line.startswith(f"{path} is {shown(value)}: it must be {hint}")
 
 
 NODE = "/ip4/1.2.3.4/tcp/30333/p2p/12D3KooWabc"

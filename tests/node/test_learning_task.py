@@ -53,7 +53,7 @@ def test_decimals_become_numbers() -> None:
         (b"[" * 100_000, "is not JSON"),
         (json.dumps(LOCAL).encode(), "is not in canonical JSON"),
         (task_bytes(LOCAL)[:-1] + b',"seed":0}', "is not in canonical JSON"),
-        (b"[]", "the file is []"),
+        (b"[]", " is []: it must be a JSON object"),
         (b'{"a":NaN}', "dataset is missing"),
         (task_bytes(LOCAL | {"epochs": 0}), "epochs is 0: it must be a whole number from 1"),
     ],

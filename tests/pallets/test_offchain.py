@@ -6,12 +6,13 @@ from collections import Counter
 
 import pytest
 
-from pallets.offchain import InvalidWeights, Miner
-from pallets.offchain_round import miners_of
+from pallets.offchain import BlobUnavailable, InvalidWeights, Miner
+from pallets.offchain_round import RoundWork, miners_of
 from pocl.hashing import ZERO_HASH
 from pocl.v1.aggregation_pb2 import OK
 from pocl.v1.round_pb2 import AGGREGATE, AUDIT, PREDICT, REVEAL, SETTLED, TRAIN, VOTE, RoundEvent
 from pocl.v1.rounds_service_pb2 import RoundView
+from pocl.v1.worker_service_pb2 import PUBLIC
 from tests import adversaries
 from tests.pallets.harness import ALICE, BOB, CHARLIE, DAVE, VALIDATORS
 from tests.round_network import RoundNetwork
@@ -85,7 +86,10 @@ def test_old_views_do_no_harm():
         seen.append(network.view)
     for view in seen:
         network.miners[DAVE].step(view)
-    assert "round.WrongPhase" in {label for _, label in network.refused}
+    network.run_until(lambda view: view.round == 2)
+    for view in seen:
+        network.miners[DAVE].step(view)
+    assert {label for _, label in network.refused} == {"round.WrongPhase", "stale"}
     assert network.nodes[DAVE].errors == []
 
 
@@ -159,6 +163,21 @@ def test_records_are_asked_for_until_half_of_the_phase_is_over_and_then_marked()
     owners = sorted(key.public for key in VALIDATORS)
     mark = 1 << owners.index(CHARLIE.public)
     assert miners_of(network.view)[ALICE.public].commit.unavailable == bytes([mark])
+
+
+def test_bytes_that_do_not_have_the_name_are_not_the_blob():
+    """The halves check it themselves, whatever the way to the node lets through."""
+    network = RoundNetwork()
+    honest = network.nodes[DAVE].fetch_blob
+    network.nodes[DAVE].fetch_blob = lambda *request: honest(*request) + b"x"
+    work = RoundWork(network.nodes[DAVE], network.learners[DAVE])
+    name = network.nodes[DAVE].put_blob(b"data", 1, PUBLIC)
+    with pytest.raises(BlobUnavailable):
+        work.blob(name, 100, b"")
+    network.nodes[DAVE].fetch_blob = honest
+    assert work.blob(name, 100, b"") == b"data"
+    with pytest.raises(BlobUnavailable):
+        RoundWork(network.nodes[DAVE], network.learners[DAVE]).blob(name, 3, b"")
 
 
 def test_measures_are_reported():

@@ -115,18 +115,18 @@ async def test_validators_take_the_places_of_others(tmp_path: Path) -> None:
     async with running(node):
         bootnodes = tuple(node.network.addresses)
         full = make_node(tmp_path, 2, bootnodes=bootnodes)
-        late = make_node(tmp_path, 3, bootnodes=bootnodes)
         async with running(full):
             await connect(node, full)
+            late = make_node(tmp_path, 3, bootnodes=(*bootnodes, *full.network.addresses))
             async with running(late):
-                await until(lambda: late.network.peer_id in full.peer_ids, "the late one is up")
-                assert node.peer_ids == {full.network.peer_id}
+                await connect(late, full)
                 bob = make_node(tmp_path, 4, bootnodes=bootnodes, **validator("//Bob"))
                 carol = make_node(tmp_path, 5, bootnodes=bootnodes, **validator("//Charlie"))
                 async with running(bob, carol):
                     await connect(node, bob)
                     await connect(node, carol)
-                    assert full.network.peer_id not in node.peer_ids
+                    assert node.peer_ids == {bob.network.peer_id, carol.network.peer_id}
+                    assert [peer.peer_id for peer in node.left] == [full.network.peer_id]
 
 
 async def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:

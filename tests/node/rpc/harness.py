@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import grpc
 import pytest
 
 from node import chain_spec
@@ -51,9 +52,7 @@ class Node:
             validator_key=ALICE,
             **{"rpc_port": 0, **config},
         )
-        self.chain: Chain = open_chain(
-            self.config.chain, path, keep_blocks=self.config.keep_blocks
-        )
+        self.chain: Chain = open_chain(self.config.chain, path, keep_blocks=self.config.keep_blocks)
         self.pool = TransactionPool(self._validate)
         self.blobs = BlobStore(path / "blobs")
         self.lock = threading.RLock()
@@ -119,9 +118,7 @@ class Node:
         """Make a block final, by the certificate of the one validator."""
         with self.lock:
             header = block.header
-            message = vote_message(
-                self.chain.genesis_hash, header.epoch, header.view, FINALIZE, block.hash
-            )
+            message = vote_message(self.chain.genesis_hash, header.epoch, header.view, FINALIZE, block.hash)
             votes = {0: ALICE.sign(message)}
             self.chain.finalize(
                 block.hash, make_certificate(header.epoch, header.view, FINALIZE, block.hash, votes, 1)
@@ -163,6 +160,35 @@ def running_node(path: Path, limits: RpcLimits | None = None, **config: Any) -> 
         yield node
     finally:
         node.close()
+
+
+class FakeCall(grpc.ServicerContext):  # type: ignore[misc]
+    """A call's context for a service that is used without a server: a client that stays, on this machine."""
+
+    def __init__(self, peer: str = "ipv4:127.0.0.1:1", **metadata: str) -> None:
+        self._peer = peer
+        self._metadata = tuple(metadata.items())
+
+    def peer(self) -> str:
+        return self._peer
+
+    def invocation_metadata(self) -> Any:
+        return self._metadata
+
+    def is_active(self) -> bool:
+        return True
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        return True
+
+    def time_remaining(self) -> float | None:
+        return None
+
+    def _unused(self, *arguments: Any, **options: Any) -> Any:
+        raise AssertionError("not used by the services")
+
+    abort = abort_with_status = auth_context = cancel = peer_identities = peer_identity_key = _unused
+    send_initial_metadata = set_code = set_details = set_trailing_metadata = _unused
 
 
 @contextmanager

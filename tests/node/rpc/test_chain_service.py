@@ -7,7 +7,9 @@ from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused
 
 
 def test_info_and_blocks_by_number_by_hash_and_latest(node: Node) -> None:
-    node.client.submit(node.client.sign(EVE, node.client.call("coin", "transfer", dest=BOB.address, amount=5)))
+    node.client.submit(
+        node.client.sign(EVE, node.client.call("coin", "transfer", dest=BOB.address, amount=5))
+    )
     first = node.author()
     second = node.author()
     third = node.propose()

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
+
+from node.pool import AlreadyInPool
+from node.rpc.tracker import TransactionTracker
+from node.rpc.transactions_service import TransactionsService
 from pocl.client import Client
 from pocl.extrinsics import extrinsic_hash, sign_call, u128_int
 from pocl.v1.extrinsic_pb2 import Extrinsic
-from pocl.v1.transactions_service_pb2 import TransactionStatus
-from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused
+from pocl.v1.transactions_service_pb2 import SubmitRequest, TransactionStatus
+from tests.node.rpc.harness import ALICE, BOB, EVE, FakeCall, Node, refused
 from tests.node.rpc.miner import Miner
 
 Kind = TransactionStatus.Kind
@@ -17,13 +22,19 @@ def transfer(client: Client, amount: int = 10**12, *, nonce: int | None = None, 
     return client.sign(EVE, call, nonce=nonce, tip=tip)
 
 
+def watching(node: Node, extrinsic: bytes) -> Iterator[TransactionStatus]:
+    """Submit and watch; return when the pool has it."""
+    watch = node.client.submit_and_watch(extrinsic, timeout_s=60)
+    assert next(watch).kind == TransactionStatus.READY
+    return watch
+
+
 def kinds(statuses: Iterator[TransactionStatus]) -> list[str]:
     return [Kind.Name(status.kind) for status in statuses]
 
 
 def test_a_transfer_is_followed_from_the_pool_to_its_settlement(node: Node) -> None:
-    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
-    assert next(watch).kind == TransactionStatus.READY
+    watch = watching(node, transfer(node.client))
     block = node.propose()
     included = next(watch)
     assert (included.kind, included.block_hash, included.block_number) == (
@@ -80,8 +91,7 @@ def test_watching_begins_at_any_time(node: Node) -> None:
 
 def test_included_again_after_a_fork(node: Node) -> None:
     node.author()
-    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
-    assert next(watch).kind == TransactionStatus.READY
+    watch = watching(node, transfer(node.client))
     left = node.propose()
     assert next(watch).block_hash == left.hash
     # Another block on the same parent takes its place, first without the transfer, then a child with it.
@@ -118,17 +128,16 @@ def test_future_then_ready_then_dropped(node: Node) -> None:
 
 def test_a_cancelled_transfer_and_a_failed_one(node: Node) -> None:
     node.author()
-    watch = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
+    watch = watching(node, transfer(node.client))
     node.author()
-    cancel = node.client.sign(EVE, node.client.call("coin", "cancel", index=0))
-    cancelled = node.client.submit_and_watch(cancel, timeout_s=60)
+    cancelled = watching(node, node.client.sign(EVE, node.client.call("coin", "cancel", index=0)))
     node.author()
-    assert kinds(watch) == ["READY", "INCLUDED", "FINALIZED", "CANCELLED"]
-    assert kinds(cancelled) == ["READY", "INCLUDED", "FINALIZED"]
-    failing = node.client.submit_and_watch(transfer(node.client, 10**30), timeout_s=60)
+    assert kinds(watch) == ["INCLUDED", "FINALIZED", "CANCELLED"]
+    assert kinds(cancelled) == ["INCLUDED", "FINALIZED"]
+    failing = watching(node, transfer(node.client, 10**30))
     node.author()
     statuses = list(failing)
-    assert kinds(iter(statuses)) == ["READY", "INCLUDED", "FINALIZED"]
+    assert kinds(iter(statuses)) == ["INCLUDED", "FINALIZED"]
     assert statuses[-1].error == "coin.InsufficientBalance"
 
 
@@ -190,14 +199,20 @@ def test_a_dry_run_tells_and_changes_nothing(node: Node) -> None:
     assert node.client.account(EVE.address).nonce == 0
 
 
-def test_nothing_is_kept_of_streams_that_ended(node: Node) -> None:
-    tracker = node.server._close.__closure__  # the tracker is nobody else's business
-    assert tracker is not None
-    cancelled = node.client.submit_and_watch(transfer(node.client), timeout_s=60)
-    next(cancelled)
-    cancelled.close()  # type: ignore[attr-defined]
-    done = node.client.submit_and_watch(
-        node.client.sign(ALICE, node.client.call("system", "remark", remark=b"x")), timeout_s=60
-    )
+def test_nothing_is_kept_of_a_stream_that_ended(node: Node) -> None:
+    tracker = TransactionTracker(node.chain, node.pool)
+    service = TransactionsService(node.context, tracker)
+    call = FakeCall()
+    left = service.SubmitAndWatch(SubmitRequest(extrinsic=transfer(node.client)), call)
+    assert next(left).kind == TransactionStatus.READY
+    assert len(tracker) == 1
+    left.close()  # type: ignore[attr-defined]
+    assert len(tracker) == 0
+    with pytest.raises(AlreadyInPool):
+        service.SubmitAndWatch(SubmitRequest(extrinsic=transfer(node.client, nonce=0)), call)
+    assert len(tracker) == 0
+    remark = node.client.sign(ALICE, node.client.call("system", "remark", remark=b"x"))
+    done = service.SubmitAndWatch(SubmitRequest(extrinsic=remark), call)
     node.author()
     assert kinds(done) == ["READY", "INCLUDED", "FINALIZED"]
+    assert len(tracker) == 0

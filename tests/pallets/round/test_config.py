@@ -42,7 +42,7 @@ def test_rules_under_which_no_round_can_be_held_are_refused(change: dict[str, An
 
 
 def test_genesis_needs_the_rules() -> None:
-    with pytest.raises(GenesisError, match="round.config is missing"):
+    with pytest.raises(GenesisError, match=r"round\.config is missing"):
         TestChain()
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from pallets.aggregation import Aggregation
 from pallets.coin import Coin
+from pallets.commitments import KINDS
 from pallets.round import Round
 from pallets.round.closing import leader_order
 from pallets.round.errors import NotMiner, WrongRound
@@ -62,15 +63,16 @@ def test_rounds_follow_each_other_with_new_seeds_and_models() -> None:
 
 
 def test_the_next_seed_is_drawn_from_the_salts_that_were_revealed() -> None:
-    def seed_after(change: str) -> bytes:
+    def seed_after(changed: str) -> bytes:
         rounds = Scripted(4)
         honest = rounds.salt
-        rounds.salt = lambda who, kind: honest(who, kind + change)  # type: ignore[method-assign]
+        rounds.salt = lambda who, kind: honest(who, kind + "!" * (kind == changed))  # type: ignore[method-assign]
         rounds.play()
         return rounds.chain.pallet(Validators).seed
 
-    assert seed_after("") == seed_after("")
-    assert seed_after("") != seed_after("!"), "other salts, same models, same blocks"
+    seeds = [seed_after(kind) for kind in ("none", *KINDS)]
+    assert seeds[0] == seed_after("none")
+    assert len(set(seeds)) == 4, "other salts of one kind, same models, same blocks: another seed"
 
 
 def test_winners_settle_their_transfers_and_the_others_return() -> None:

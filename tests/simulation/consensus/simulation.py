@@ -109,7 +109,7 @@ class Simulation:
             self.network.later(random.uniform(0, chaos), self._change)
         for _ in range(random.randint(0, 4)):
             self.network.later(random.uniform(0, chaos), random.choice(self.honest).arm_crash)
-        if random.random() < 0.35:
+        for _ in range(random.choice((0, 0, 1, 2))):
             self.network.later(random.uniform(0, chaos), self._power_cut)
 
     def _change(self) -> None:
@@ -130,8 +130,11 @@ class Simulation:
         self.trace(f"network: {self.network.conditions}")
 
     def _power_cut(self) -> None:
+        """All stop at once: some between two steps, some within one."""
         for node in self.honest:
             node.arm_crash()
+            if self.random.random() < 0.5:
+                node.crash()
 
     def _heal(self) -> None:
         self.network.conditions = Conditions()

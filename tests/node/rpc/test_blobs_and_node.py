@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pocl.hashing import BLOB_CHUNK, blob_name
+from pocl.v1.blobs_service_pb2 import GetBlobRequest
+from pocl.v1.worker_service_pb2 import AFTER_REVEAL, PRIVATE, PUBLIC
+from tests.node.rpc.harness import ALICE, BOB, Node, refused
+
+BIG = bytes(range(256)) * (BLOB_CHUNK // 100)
+
+
+def test_a_blob_goes_to_clients_when_it_goes_to_peers(node: Node) -> None:
+    public = node.blobs.put(BIG, 1, PUBLIC)
+    assert node.client.blob(public) == BIG
+    stat = node.client._connection.blobs.Stat
+    assert (stat(GetBlobRequest(hash=public)).here, stat(GetBlobRequest(hash=public)).size) == (
+        True,
+        len(BIG),
+    )
+    for data, visibility in ((b"private", PRIVATE), (b"not yet", AFTER_REVEAL)):
+        name = node.blobs.put(data, 1, visibility)
+        with refused("NOT_FOUND") as hidden:
+            node.client.blob(name)
+        assert not stat(GetBlobRequest(hash=name)).here
+        with refused("NOT_FOUND") as missing:
+            node.client.blob(blob_name(b"other"))
+        # Nothing tells a hidden blob from one that is not here.
+        assert hidden[0].replace(name.hex(), "") == missing[0].replace(blob_name(b"other").hex(), "")
+    with refused("INVALID_ARGUMENT"):
+        node.client.blob(b"short")
+
+
+def test_what_the_node_says_of_itself(node: Node) -> None:
+    node.author(2)
+    node.propose()
+    info = node.client.node_info()
+    assert (info.name, info.role, info.chain, info.validator) == (
+        "alice",
+        "validator",
+        "pocl-dev",
+        ALICE.public,
+    )
+    assert (info.peer_id, info.peers, list(info.finality_ms)) == ("12D3KooSelf", 1, [12, 9])
+    assert (info.epoch, info.view, info.leader) == (1, 7, ALICE.public)
+    assert (info.final_number, info.best_number, info.worker) == (2, 3, "off")
+    (peer,) = node.client.peers()
+    assert peer.validator == BOB.public

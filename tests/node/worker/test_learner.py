@@ -1,0 +1,250 @@
+"""The real learner: Keras on TensorFlow, on digits and on arrays of one's own."""
+
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from node.learning_task import LearningTask
+from node.worker.learning.architectures import architecture_of
+from node.worker.learning.datasets import Dataset, load_dataset
+from node.worker.learning.errors import DataError
+from node.worker.learning.keras_model import build_model
+from node.worker.learning.learner import TaskLearner, make_learner
+from node.worker.learning.records import read_records
+from node.worker.learning.trainer import PREDICT_BATCH, Trainer
+from node.worker.learning.weights import read_weights
+from pallets.aggregation.fixed_point import fedavg
+from pallets.offchain_protocols import InvalidRecords, InvalidWeights
+from tests.node.worker.tasks import CIFAR10, DIGITS, NPZ, npz_arrays, task_of, write_npz
+
+MINERS, WINNERS, R = 4, 2, 40
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def task() -> LearningTask:
+    return task_of(DIGITS)
+
+
+@pytest.fixture(scope="module")
+def data(task: LearningTask) -> Dataset:
+    return load_dataset(task, None)
+
+
+@pytest.fixture(scope="module")
+def trainer(task: LearningTask) -> Trainer:
+    return Trainer(architecture_of(task), task)
+
+
+@pytest.fixture(scope="module")
+def miners(task: LearningTask, data: Dataset, trainer: Trainer) -> list[TaskLearner]:
+    return [
+        TaskLearner(task, data, trainer, index=index, miners=MINERS, test_records=R)
+        for index in range(MINERS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def npz(tmp_path_factory: pytest.TempPathFactory) -> TaskLearner:
+    folder = write_npz(tmp_path_factory.mktemp("npz"), npz_arrays())
+    return make_learner(
+        task_of(NPZ, epochs=20, learning_rate="0.01"), folder, index=0, miners=2, test_records=10
+    )
+
+
+def test_four_miners_learn_digits_in_three_rounds(miners: list[TaskLearner]) -> None:
+    model = miners[0].initial_model()
+    assert all(miner.initial_model() == model for miner in miners)
+    accuracy = [miners[0].evaluate(model)]
+    for round in (1, 2, 3):
+        trained = [miner.train(model, round, never) for miner in miners]
+        tests = [miner.test_set(round, R) for miner in miners]
+        scores = [
+            sum(
+                np.count_nonzero(np.frombuffer(judge.predict(own.weights, records), np.uint8) == list(labels))
+                for other, (judge, (records, labels)) in enumerate(zip(miners, tests, strict=True))
+                if other != index
+            )
+            for index, own in enumerate(trained)
+        ]
+        best = sorted(range(MINERS), key=lambda index: -scores[index])[:WINNERS]
+        model = fedavg([trained[index].weights for index in best])
+        accuracy.append(miners[0].evaluate(model))
+        assert all(
+            0.6 < result.local_accuracy <= 1 and 1200 < result.sample_count < 1460 for result in trained
+        )
+    assert accuracy[0] < 0.3
+    assert accuracy[3] > 0.9
+    assert accuracy[3] > accuracy[1]
+
+
+def test_training_again_gives_the_same_weights(miners: list[TaskLearner]) -> None:
+    model = miners[1].initial_model()
+    deadline = (n > 20 for n in count())
+    first = miners[1].train(model, 7, lambda: next(deadline))
+    # Other rounds and other miners leave nothing behind in the trainer they share.
+    miners[2].train(first.weights, 8, never)
+    deadline = (n > 20 for n in count())
+    again = miners[1].train(model, 7, lambda: next(deadline))
+    assert again == first
+    deadline = (n > 20 for n in count())
+    assert miners[1].train(model, 8, lambda: next(deadline)).weights != first.weights
+
+
+def test_nothing_is_traced_again(miners: list[TaskLearner], trainer: Trainer) -> None:
+    miners[0].warm_up()
+    model = miners[0].initial_model()
+    for round in (1, 2):
+        miners[round].train(model, round, lambda: True)
+        miners[round].evaluate(model)
+    assert trainer._step.experimental_get_tracing_count() == 1
+    assert trainer._logits.experimental_get_tracing_count() == 1
+
+
+def test_the_deadline_is_looked_at_before_every_batch(miners: list[TaskLearner]) -> None:
+    model = miners[0].initial_model()
+    asked = 0
+
+    def deadline() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 5
+
+    result = miners[0].train(model, 1, deadline)
+    assert asked == 6
+    assert result.weights != model
+    # At once: nothing is learnt, and the model is as it came.
+    assert miners[0].train(model, 1, lambda: True).weights == model
+
+
+def test_training_ends_when_the_chain_has_moved_on(
+    task: LearningTask, data: Dataset, trainer: Trainer
+) -> None:
+    asked: list[int] = []
+    learner = TaskLearner(
+        task,
+        data,
+        trainer,
+        index=0,
+        miners=MINERS,
+        test_records=R,
+        overtaken=lambda round: asked.append(round) or len(asked) > 3,
+    )
+    learner.train(learner.initial_model(), 9, never)
+    assert asked == [9] * 4
+
+
+def test_test_sets_never_repeat_until_the_share_is_used_up(
+    miners: list[TaskLearner], task: LearningTask
+) -> None:
+    pictures, labels = miners[3].own_data()
+    own = {picture.tobytes(): label for picture, label in zip(pictures, labels, strict=True)}
+    seen: set[bytes] = set()
+    rounds = len(pictures) // R
+    assert rounds == 37
+    for round in range(1, rounds + 1):
+        records, given = miners[3].test_set(round, R)
+        assert miners[3].test_set(round, R) == (records, given)
+        drawn = [picture.tobytes() for picture in read_records(records, task, R)]
+        assert [own[picture] for picture in drawn] == list(given)
+        seen.update(drawn)
+    assert len(seen) == rounds * R
+    # Then the share is shuffled anew.
+    assert miners[3].test_set(rounds + 1, R) != miners[3].test_set(1, R)
+
+
+def test_the_round_is_not_trained_on_its_test_set(miners: list[TaskLearner], trainer: Trainer) -> None:
+    trained_on: set[bytes] = set()
+    step = trainer._step
+
+    def spy(inputs: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], labels: object) -> None:
+        trained_on.update(picture.tobytes() for picture in inputs)
+        step(inputs, labels)
+
+    trainer._step = spy
+    try:
+        miners[0].train(miners[0].initial_model(), 5, never)
+    finally:
+        trainer._step = step
+    records, _ = miners[0].test_set(5, R)
+    tested = {picture.tobytes() for picture in read_records(records, task_of(DIGITS))}
+    assert len(trained_on) > 1000
+    assert not trained_on & tested
+
+
+def test_predictions_do_not_depend_on_the_batch(miners: list[TaskLearner], data: Dataset) -> None:
+    trainer, weights = miners[0]._trainer, read_weights(miners[0].initial_model(), miners[0]._architecture)
+    many = data.x_test[: PREDICT_BATCH + 3]
+    together = trainer.predict(weights, many)
+    assert len(together) == len(many)
+    assert [trainer.predict(weights, many[i : i + 1])[0] for i in range(len(many))] == together.tolist()
+
+
+def test_what_others_send_is_refused(miners: list[TaskLearner]) -> None:
+    records, _ = miners[0].test_set(1, R)
+    model = miners[0].initial_model()
+    with pytest.raises(InvalidRecords):
+        miners[1].predict(model, model)
+    with pytest.raises(InvalidWeights):
+        miners[1].predict(records, records)
+    with pytest.raises(InvalidWeights):
+        miners[1].train(records, 1, never)
+    with pytest.raises(InvalidWeights):
+        miners[1].evaluate(b"")
+    with pytest.raises(InvalidRecords):
+        miners[1].check_records(records, R + 1)
+    miners[1].check_records(records, R)
+
+
+def test_npz_learns_and_stops_early(npz: TaskLearner) -> None:
+    model = npz.initial_model()
+    assert npz.share_size == 120
+    result = npz.train(model, 1, never)
+    assert npz.evaluate(result.weights) > 0.85
+    records, labels = npz.test_set(1, 10)
+    assert sum(map(int.__eq__, npz.predict(result.weights, records), labels)) >= 7
+
+
+def test_weights_that_run_away_are_never_returned(tmp_path: Path) -> None:
+    wild = task_of(NPZ, optimizer="sgd", learning_rate="9999", epochs=3)
+    learner = make_learner(wild, write_npz(tmp_path, npz_arrays()), index=1, miners=2, test_records=10)
+    model = learner.initial_model()
+    result = learner.train(model, 1, never)
+    assert result.weights == model
+    assert 0 <= result.local_accuracy <= 1
+
+
+def test_patience(tmp_path: Path) -> None:
+    """A learning rate that changes nothing: one epoch sets the best loss, `patience` more wait in vain."""
+    still = task_of(NPZ, optimizer="sgd", learning_rate="0.000000001", epochs=50, early_stopping_patience=3)
+    learner = make_learner(still, write_npz(tmp_path, npz_arrays()), index=0, miners=2, test_records=10)
+    batches = 0
+
+    def count_batches() -> bool:
+        nonlocal batches
+        batches += 1
+        return False
+
+    learner.train(learner.initial_model(), 1, count_batches)
+    per_epoch = 99 // 32
+    assert batches <= 10 * per_epoch
+
+
+def test_a_share_without_room_for_a_test_set_is_one_line(
+    data: Dataset, trainer: Trainer, task: LearningTask
+) -> None:
+    with pytest.raises(DataError, match="4 miners need at least") as caught:
+        TaskLearner(task, data, trainer, index=0, miners=MINERS, test_records=800)
+    assert "\n" not in str(caught.value)
+
+
+def test_keras_has_the_parameters_of_the_architecture() -> None:
+    architecture = architecture_of(task_of(CIFAR10))
+    model = build_model(architecture)
+    assert model.count_params() == architecture.parameters == 309_290
+    assert model.output_shape == (None, 10)
