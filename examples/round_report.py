@@ -53,6 +53,8 @@ def report(view: RoundView, info: ChainInfo) -> None:
         f"  {rules.winners} winners, {rules.test_records} test records a miner, {rules.voting} voting, "
         f"{rules.reward} rewards"
     )
+    # Everywhere below, the first letters stand for the address.
+    table("Miners", [["short", "address"], *([name(m.miner), ss58_encode(m.miner)] for m in view.miners)])
     commitments(view)
     scores(view)
     ballots(view)
@@ -144,7 +146,7 @@ def certificate(view: RoundView, info: ChainInfo) -> None:
 
 
 def table(title: str, rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under a title, the first of them as head; only the title's absence when there are none."""
+    """Print rows under a title, the first of them as head."""
     print(f"\n{title}" + ("" if len(rows) > 1 else ": none"))
     if len(rows) > 1:
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

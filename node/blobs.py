@@ -242,10 +242,8 @@ def _decode(name: bytes, text: bytes) -> BlobMeta | None:
     return meta if named else None
 
 
-def check_pull(name: bytes, size: int, hashes: list[bytes], max_bytes: int) -> str | None:
-    """Return what is wrong with the first answer to a pull of `name`, None when it can be trusted."""
-    if size > max_bytes:
-        return f"it says {size} bytes, at most {max_bytes} are wanted"
+def check_pull(name: bytes, size: int, hashes: list[bytes]) -> str | None:
+    """Return what is wrong with the first answer to a pull of `name`, None when size and hashes are its own."""
     if any(len(item) != HASH_SIZE for item in hashes) or len(hashes) != -(-size // BLOB_CHUNK):
         return "its chunk hashes do not fit its size"
     if blob_name_of(size, hashes) != name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from node.chain_spec import ChainSpec
 from node.errors import ConfigError
@@ -28,7 +29,7 @@ def with_validators(spec: ChainSpec, count: int) -> ChainSpec:
     """Return a chain like `spec` whose validators are the first `count` development accounts.
 
     A spec that has those validators already comes back as it is. Each of them gets the balance of the richest
-    account where it has none. Winners and the least number of miners are lowered to what `count` allows.
+    account where it has none. Winners and the least number of miners are lowered to the number of validators.
     Raise ConfigError for a live chain or a count out of range.
     """
     if not 1 <= count <= MAX_DEV_ACCOUNTS:
@@ -37,10 +38,15 @@ def with_validators(spec: ChainSpec, count: int) -> ChainSpec:
         raise ConfigError(
             f"chain {spec.id} is live: its validators are real people, not development accounts"
         )
-    accounts = tuple(Keypair.from_uri(dev_uri(index)).public for index in range(count))
+    return with_accounts(spec, [Keypair.from_uri(dev_uri(index)).public for index in range(count)])
+
+
+def with_accounts(spec: ChainSpec, accounts: Sequence[bytes]) -> ChainSpec:
+    """Return a chain like `spec` whose validators are these accounts, with the rules of `with_validators`."""
     genesis = spec.genesis
     if set(genesis.validators) == set(accounts):
         return spec
+    count = len(accounts)
     amount = max((amount for _, amount in genesis.balances), default=0)
     rich = {who for who, _ in genesis.balances}
     added = tuple((who, amount) for who in accounts if who not in rich)
@@ -50,6 +56,6 @@ def with_validators(spec: ChainSpec, count: int) -> ChainSpec:
         min_miners=min(genesis.round.min_miners, count),
     )
     changed = dataclasses.replace(
-        genesis, validators=accounts, balances=genesis.balances + added, round=rules
+        genesis, validators=tuple(accounts), balances=genesis.balances + added, round=rules
     )
     return dataclasses.replace(spec, genesis=changed)

@@ -75,7 +75,9 @@ class Fields:
     def amount_of(self, name: str, value: object) -> int:
         """Check an amount that stands in a list, `name` being its place."""
         if not isinstance(value, str) or not _AMOUNT.fullmatch(value) or int(value) > U128_MAX:
-            raise self.error(name, f'is {shown(value)}: it must be a u128 as a decimal string, such as "1000"')
+            raise self.error(
+                name, f'is {shown(value)}: it must be a u128 as a decimal string, such as "1000"'
+            )
         return int(value)
 
     def hash(self, name: str) -> bytes:

@@ -3,6 +3,9 @@
 Training in the node's process would starve consensus (one interpreter lock), and a crash of TensorFlow must
 not take the node along. The worker is an ordinary gRPC client of its node; a secret token, new at every start,
 lets it use the methods that nobody else may.
+
+A worker that cannot use its data or its options at the node's start will not do better at a second try: the node
+stops and says why. Later ends of the worker, whatever the reason, never take the node along.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from pathlib import Path
 import trio
 
 from node.config import NodeConfig
+from node.errors import NodeStartError
 from node.layout import worker_folder, worker_token_file
 from node.rpc.reports import WorkerReports
 
@@ -28,6 +32,9 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 STEADY_S = 120.0
 NICENESS = 10
 """Consensus goes first where node and worker share a processor."""
+
+STATUS_UNUSABLE = 2
+"""The worker's exit status when its options or its data cannot be used (node/worker/main.py)."""
 
 STOP_S = 5.0
 """How long the worker may take to stop after SIGTERM."""
@@ -61,18 +68,29 @@ class WorkerProcess:
             self._command += ["--threads", str(config.worker_threads)]
 
     async def run(self) -> None:
-        """Start the worker, and start it again when it ends. Returns only by being cancelled."""
-        pause = FIRST_PAUSE_S
+        """Start the worker, and start it again when it ends. Returns only by being cancelled.
+
+        Raise NodeStartError when the first worker cannot use its options or its data.
+        """
+        pause, first = FIRST_PAUSE_S, True
         while True:
             self._reports.set_state("starting")
             started = trio.current_time()
             status = await self._run_once()
+            was_ready = self._reports.state not in ("starting", "failed")
             self._reports.set_state("failed")
+            if status == STATUS_UNUSABLE and first and not was_ready:
+                raise NodeStartError(f"the worker cannot start: {self._last_error()}")
+            first = False
             if trio.current_time() - started >= STEADY_S:
                 pause = FIRST_PAUSE_S
             log.warning("the worker ended with status %d: starting it again in %.0f s", status, pause)
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def _last_error(self) -> str:
+        errors = [report.error for report in self._reports.list() if report.error]
+        return errors[-1] if errors else "its own line above says why"
 
     async def _run_once(self) -> int:
         # Not trio.run_process: it forks from a pool thread, and the kernel's "die with your parent" looks at

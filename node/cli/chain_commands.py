@@ -18,7 +18,7 @@ from node.cli.output import (
     parse_amount,
     print_facts,
 )
-from node.dev_accounts import with_validators
+from node.dev_accounts import with_accounts, with_validators
 from node.errors import ConfigError
 
 
@@ -36,6 +36,13 @@ def command() -> None:
 )
 @click.option("--validators", type=int, help="Replace the validators by this many development accounts.")
 @click.option(
+    "--validator",
+    "accounts",
+    multiple=True,
+    metavar="ACCOUNT",
+    help="Replace the validators by these accounts; give one for each.",
+)
+@click.option(
     "--balance",
     "balances",
     multiple=True,
@@ -48,6 +55,7 @@ def command() -> None:
 def build_spec(
     chain: str,
     validators: int | None,
+    accounts: tuple[str, ...],
     balances: tuple[str, ...],
     name: str | None,
     id_: str | None,
@@ -55,8 +63,12 @@ def build_spec(
 ) -> None:
     """Print a chain spec as canonical JSON, made from another one. All other parameters stay as they are."""
     spec = load(chain)
+    if validators is not None and accounts:
+        raise ConfigError("--validators and --validator are two sets of validators: give one of them")
     if validators is not None:
         spec = with_validators(spec, validators)
+    if accounts:
+        spec = with_accounts(spec, [parse_account(account) for account in accounts])
     if balances:
         spec = _with_balances(spec, balances)
     spec = dataclasses.replace(spec, name=name or spec.name, id=id_ or spec.id)

@@ -30,7 +30,9 @@ def _base_path(chain: str | None, base_path: Path | None) -> Path:
 
 chain_option = click.option("--chain", help="The chain whose default base path is meant.")
 base_path_option = click.option(
-    "--base-path", type=click.Path(path_type=Path), help="The node's base path; keys are in keystore/ below it."
+    "--base-path",
+    type=click.Path(path_type=Path),
+    help="The node's base path; keys are in keystore/ below it.",
 )
 
 
@@ -40,7 +42,9 @@ def command() -> None:
 
 
 @command.command("generate")
-@click.option("--words", type=click.Choice(["12", "15", "18", "21", "24"]), default="12", help="Words in the phrase.")
+@click.option(
+    "--words", type=click.Choice(["12", "15", "18", "21", "24"]), default="12", help="Words in the phrase."
+)
 @json_option
 def generate(words: str, as_json: bool) -> None:
     """Make a new secret phrase and show it with its address. Nothing is stored."""
@@ -71,14 +75,22 @@ def inspect(key: str, as_json: bool) -> None:
 @command.command("insert")
 @click.argument("name")
 @click.option(
-    "--secret", metavar="URI", default="-", help="Secret URI; - (default) asks or reads stdin, which leaves no trace."
+    "--secret",
+    metavar="URI",
+    default="-",
+    help="Secret URI; - (default) asks or reads stdin, which leaves no trace.",
 )
 @chain_option
 @base_path_option
 @password_file_option
 @json_option
 def insert(
-    name: str, secret: str, chain: str | None, base_path: Path | None, password_file: Path | None, as_json: bool
+    name: str,
+    secret: str,
+    chain: str | None,
+    base_path: Path | None,
+    password_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Encrypt a key under a password and store it as NAME in a node's keystore."""
     keystore = keystore_of(_base_path(chain, base_path))

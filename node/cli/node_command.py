@@ -70,16 +70,28 @@ def _dev_flags(function: _Command) -> _Command:
 @click.option("--name", help="This node's name, for people.")
 @_dev_flags
 @click.option("--dev-key", "dev_key", metavar="URI", hidden=True, help="A development key such as //Miner7.")
-@click.option("--dev", is_flag=True, help="--chain dev --alice, on a temporary base path unless one is given.")
+@click.option(
+    "--dev", is_flag=True, help="--chain dev --alice, on a temporary base path unless one is given."
+)
 @click.option("--port", type=_PORT, default=30333, help="libp2p port; 0 lets the system choose.")
 @click.option("--p2p-listen", default="0.0.0.0", help="Address libp2p listens on.")
 @click.option("--rpc-port", type=_PORT, default=9944, help="gRPC port; 0 lets the system choose.")
-@click.option("--rpc-listen", default="127.0.0.1", help="Address gRPC listens on; unsafe methods need loopback.")
-@click.option("--bootnodes", multiple=True, metavar="MULTIADDR", help="A peer to start from; may be repeated.")
-@click.option("--node-key", metavar="HEX", help="32-byte seed of the network identity (default: kept in a file).")
+@click.option(
+    "--rpc-listen", default="127.0.0.1", help="Address gRPC listens on; unsafe methods need loopback."
+)
+@click.option(
+    "--bootnodes", multiple=True, metavar="MULTIADDR", help="A peer to start from; may be repeated."
+)
+@click.option(
+    "--node-key", metavar="HEX", help="32-byte seed of the network identity (default: kept in a file)."
+)
 @click.option("--pruning", default="archive", help="State kept: archive, or that many last final blocks.")
-@click.option("--log", default="info", type=click.Choice(["error", "warning", "info", "debug"]), help="Log level.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder of the chain's data set (cifar10, npz).")
+@click.option(
+    "--log", default="info", type=click.Choice(["error", "warning", "info", "debug"]), help="Log level."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the chain's data set (cifar10, npz)."
+)
 @click.option("--no-worker", is_flag=True, help="Validate blocks, but neither train nor vote on models.")
 @click.option("--worker-threads", type=click.IntRange(1, 1024), help="Threads of the training process.")
 @click.option(
@@ -163,7 +175,9 @@ def _validator_key(given: _Options, chain: ChainSpec, base_path: Path) -> Keypai
     elif given.key is not None:
         key = load_key(base_path, given.key, given.password_file)
     elif given.validator:
-        raise ConfigError("--validator needs a key: give --key NAME, or --alice and the like on a local chain")
+        raise ConfigError(
+            "--validator needs a key: give --key NAME, or --alice and the like on a local chain"
+        )
     else:
         return None
     if key.public not in chain.genesis.validators:

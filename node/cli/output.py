@@ -52,7 +52,9 @@ def parse_hex(text: str, what: str, size: int | None = None) -> bytes:
     try:
         data = bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise ConfigError(f"{what} {text[:80]!r} is not hexadecimal: write 0x and hexadecimal digits") from None
+        raise ConfigError(
+            f"{what} {text[:80]!r} is not hexadecimal: write 0x and hexadecimal digits"
+        ) from None
     if size is not None and len(data) != size:
         raise ConfigError(f"{what} {text[:80]!r} has {len(data)} bytes: it must have {size}")
     return data
@@ -89,7 +91,9 @@ def parse_amount(text: str, decimals: int, symbol: str) -> int:
     else:
         fraction = match[2] or ""
         if len(fraction) > decimals:
-            raise ConfigError(f"amount {text!r} is finer than the smallest unit: {symbol} has {decimals} decimals")
+            raise ConfigError(
+                f"amount {text!r} is finer than the smallest unit: {symbol} has {decimals} decimals"
+            )
         value = int(match[1]) * 10**decimals + int(fraction.ljust(decimals, "0") or "0")
     if not 0 < value <= U128_MAX:
         raise ConfigError(f"amount {text!r} must be above zero and fit in a u128")

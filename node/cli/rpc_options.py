@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+import node.quiet_grpc  # noqa: F401  (first: grpc is loaded below)
 from node.chain_spec import load
 from node.cli.secrets import default_base_path, load_key, read_secret
 from node.errors import ConfigError

@@ -64,5 +64,7 @@ def load_key(base_path: Path, name: str, password_file: Path | None) -> Keypair:
     keystore = keystore_of(base_path)
     if not (keystore.path / f"{name}.json").exists():
         names = ", ".join(known for known, _ in keystore.list()) or "none yet"
-        raise ConfigError(f"{keystore.path}: there is no key {name!r} (keys: {names}): pocl key insert makes one")
+        raise ConfigError(
+            f"{keystore.path}: there is no key {name!r} (keys: {names}): pocl key insert makes one"
+        )
     return keystore.load(name, read_password(password_file, f"Password of key {name}"))

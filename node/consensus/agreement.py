@@ -120,21 +120,21 @@ class Agreement(CoreState):
             self._ask(peer)
 
     def _commit(self) -> None:
-        """Rules 8 and 9, as soon as the block is executed here."""
+        """Rules 8 and 9, as soon as the block is executed here, or was committed by sync."""
         state, certificate = self._state, self._state.uncommitted
         if certificate is None or not self._tree.valid(certificate.block_hash):
             return
         state.uncommitted = None
         candidate = self._tree.get(certificate.block_hash)
-        if candidate is None:
-            return  # sync was faster
-        self._outbox.do(Final(candidate.hash, candidate.number, certificate))
-        if candidate.closing:
-            self._begin(candidate.next_epoch(), FinalBlock(candidate.hash, candidate.number, certificate))
-            self._outbox.broadcast(certificate)
-            self._resume()
-        else:
-            self._tree.set_root(candidate.hash, candidate.number)
+        if candidate is not None:
+            self._outbox.do(Final(candidate.hash, candidate.number, certificate))
+            if candidate.closing:
+                next_epoch = candidate.next_epoch()
+                self._begin(next_epoch, FinalBlock(candidate.hash, candidate.number, certificate))
+                self._outbox.broadcast(certificate)
+                self._resume()
+            else:
+                self._tree.set_root(candidate.hash, candidate.number)
         self._outbox.do(Prune(self._state.info.epoch, self._state.final_view))
 
     def _propose(self) -> None:

@@ -91,7 +91,7 @@ class CertificateBook:
     def __iter__(self) -> Iterator[Certificate]:
         """Walk all certificates, lowest views first."""
         for view in sorted(self._views):
-            yield from list(self._views[view].values())
+            yield from list(self._views.get(view, {}).values())
 
     def drop_below(self, view: int) -> None:
         """Forget the certificates of lower views."""

@@ -188,8 +188,10 @@ class Core(Agreement):
             return
         self._report_second(proposal, block_hash)
         if wanted:
-            state.place(proposal, block_hash)
+            # Its hash is certified, so the block is the right one, whatever else the proposal claims.
             self._tree.add(proposal.block, block_hash)
+        if view < state.view:
+            state.place(proposal, block_hash)  # to serve it to others; nothing is voted on in a past view
         elif view not in state.proposals and self._take_justification(proposal, peer) and view == self.view:
             state.place(proposal, block_hash)
 
@@ -232,12 +234,12 @@ class Core(Agreement):
         final, certificate = event.final, event.final.certificate
         if event.epoch.epoch > self._state.info.epoch:
             self._begin(event.epoch, final)
+            self._outbox.do(Prune(event.epoch.epoch, self._state.final_view))
             self._resume()
         elif event.epoch.epoch == self._state.info.epoch and final.number > self._tree.root_number:
             self._tree.set_root(final.hash, final.number)
             if certificate is not None:
                 self._add_certificate(certificate, None)
-        self._outbox.do(Prune(self._state.info.epoch, self._state.final_view))
 
     # ---- what must be checked first
 

@@ -98,7 +98,7 @@ class LiveDisplay:
 
 def tables(seen: Observation, names: Mapping[bytes, str], rounds: int) -> RenderableType:
     """Return the tables of the rounds so far and of the nodes."""
-    table = Table(title="rounds", title_justify="left", expand=False)
+    table = Table(expand=False)
     for column in ("round", "phase", "delivered", "accuracy", "winners", "duration", "training"):
         table.add_column(
             column, justify="right" if column in ("round", "accuracy", "duration", "training") else "left"
@@ -129,17 +129,21 @@ def tables(seen: Observation, names: Mapping[bytes, str], rounds: int) -> Render
             "",
             "",
         )
-    return Group(table, _nodes_table(seen))
+    return Group(table, _nodes_table(seen), Text(_status(seen)))
 
 
-def _nodes_table(seen: Observation) -> Table:
+def _status(seen: Observation) -> str:
     finality = seen.finality_ms()
     p50, p99 = percentile(finality, 50), percentile(finality, 99)
     speed = f", finality p50 {p50} ms, p99 {p99} ms" if p50 is not None else ""
     transfers = (
         f"{len(seen.included)} of {len(seen.submitted)} transfers included, {seen.settled_count} settled"
     )
-    table = Table(title=f"final block {seen.scanned}{speed}; {transfers}", title_justify="left", expand=False)
+    return f"final block {seen.scanned}{speed}; {transfers}"
+
+
+def _nodes_table(seen: Observation) -> Table:
+    table = Table(expand=False)
     for column in ("node", "final", "best", "peers", "worker"):
         table.add_column(column, justify="left" if column in ("node", "worker") else "right")
     for name, info in seen.infos.items():

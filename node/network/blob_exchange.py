@@ -3,7 +3,8 @@
 A pull asks for whole chunks at growing offsets, up to 1 MiB a request. The answer to offset 0 carries the
 hash of every chunk; that list and the size must hash to the blob's name, and then each chunk is checked when
 it arrives, so a peer can waste one request of this node and no more. What is already here is kept when the
-next peer goes on. Nothing is allocated for a blob before its size is known to be allowed.
+next peer goes on. A name stands for one size, so a blob that is larger than the caller allows is given up
+after the first answer, and that is no fault of the peer.
 
 A blob that this node may not give away yet, or does not have, is answered with found = false.
 """
@@ -67,6 +68,8 @@ class _Pull:
 
     name: bytes
     max_bytes: int
+    max_hashes: int
+    too_large: bool = False
     size: int = -1
     hashes: list[bytes] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
@@ -78,16 +81,18 @@ class _Pull:
 
     @property
     def max_answer(self) -> int:
-        chunks = -(-self.max_bytes // BLOB_CHUNK)
-        return MAX_ANSWER + 1024 + (chunks * (HASH_SIZE + 2) if self.size < 0 else 0)
+        return MAX_ANSWER + 1024 + (self.max_hashes * (HASH_SIZE + 2) if self.size < 0 else 0)
 
     def take(self, answer: BlobResponse) -> str | None:
         """Use one answer. Return what is wrong with it."""
         if self.size < 0:
             hashes = list(answer.chunk_hashes)
-            problem = check_pull(self.name, answer.size, hashes, self.max_bytes)
+            problem = check_pull(self.name, answer.size, hashes)
             if problem is not None:
                 return problem
+            if answer.size > self.max_bytes:
+                self.too_large = True
+                return None
             self.size, self.hashes = answer.size, hashes
         if answer.size != self.size or (self.size == 0 and answer.data):
             return "it says another size than before"
@@ -105,20 +110,23 @@ class BlobFetcher:
         self,
         sessions: Callable[[bytes | None], list[Session]],
         charge: Callable[[str, int, str], None],
+        max_bytes: int,
     ) -> None:
+        """No blob of this chain is larger than `max_bytes`."""
         self._sessions = sessions
         self._charge = charge
+        self._max_bytes = max_bytes
         self._limit = trio.CapacityLimiter(_FETCHES)
 
     async def fetch(
         self, name: bytes, max_bytes: int, holder: bytes | None, timeout_s: float
     ) -> bytes | None:
-        """Return a blob's verified bytes, None when no peer gave them in time.
+        """Return a blob's verified bytes, None when no peer gave them in time or they are too many.
 
         Peers without the blob are asked again, at growing intervals: it may be on its way to them, or its
         round may not yet be where they may give it.
         """
-        pull = _Pull(name, max_bytes)
+        pull = _Pull(name, min(max_bytes, self._max_bytes), -(-self._max_bytes // BLOB_CHUNK))
         with trio.move_on_after(timeout_s):
             async with self._limit:
                 pause = _FIRST_PAUSE_S
@@ -135,12 +143,12 @@ class BlobFetcher:
                 await self._pull_from(pull, session)
             except RequestFailed as error:
                 logger.debug("blob %s: %s", pull.name.hex(), error)
-            if pull.done:
+            if pull.done or pull.too_large:
                 return True
         return False
 
     async def _pull_from(self, pull: _Pull, session: Session) -> None:
-        while not pull.done:
+        while not pull.done and not pull.too_large:
             request = BlobRequest(hash=pull.name, offset=pull.offset, max_bytes=MAX_ANSWER)
             data = await session.request(BLOBS, encode(request), pull.max_answer, _REQUEST_S)
             try:

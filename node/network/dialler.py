@@ -26,7 +26,8 @@ from node.network.addresses import (
     may_tell,
     parse_address,
 )
-from node.network.host import Host, LinkError
+from node.network.host import Host
+from node.network.link import LinkError
 from node.network.reputation import MALFORMED
 from node.network.session import Session
 from node.network.types import RequestFailed

@@ -34,7 +34,7 @@ class WrongChain(HandshakeError):
 
 def peer_id_bytes(peer_id: str) -> bytes:
     """Return the 38 bytes of an Ed25519 peer id. Raise ValueError for anything else."""
-    if len(peer_id) != 52 or not peer_id.startswith(PEER_ID_PREFIX):
+    if len(peer_id) != 52 or not peer_id.startswith(PEER_ID_PREFIX) or set(peer_id) - set(_BASE58):
         raise ValueError(f"{peer_id[:60]!r} is not the peer id of an Ed25519 key")
     number = 0
     for character in peer_id:

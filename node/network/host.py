@@ -1,6 +1,6 @@
-"""The one module that touches py-libp2p: a host whose connections are safe to use (TCP, Noise, Yamux).
+"""With link.py the one place that touches py-libp2p: a host whose connections are safe to use.
 
-What the library needs to be told or kept from, each measured or read in 0.8.1:
+TCP, Noise, Yamux. What the library needs to be told or kept from, each measured or read in 0.8.1:
 - an exception that leaves a stream handler ends the process: `_on_stream` is the outermost handler and lets
   none out;
 - a cancelled write can leave half a Noise frame and a connection that looks alive: `Link` shields the writes
@@ -11,12 +11,12 @@ What the library needs to be told or kept from, each measured or read in 0.8.1:
 - an inbound connection keeps its place among the inbound limit until the process ends: `_accept` takes the
   library's handler's place and ends with the connection;
 - streams and their buffers are unbounded: both are bounded here;
-- by default it also takes peers over TLS, secio and plain text, where an identity is claimed and not proved:
+- by default it also takes peers over plain text, where an identity is claimed and not proved, TLS and secio:
   only Noise is offered here, and only Yamux above it;
 - the listening socket is opened with SO_REUSEPORT, so a second node would silently share the port: it is
   probed without first;
 - addresses that failed once are refused for 60 s, peers are dialled unasked, and limits keep no places for
-  validators: redialling, discovery and limits are ours (dialer.py, service.py), the library's are off.
+  validators: redialling, discovery and limits are ours (dialler.py, service.py), the library's are off.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from libp2p.crypto.x25519 import create_new_key_pair as create_new_noise_key_pai
 from libp2p.custom_types import TProtocol
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.connection.raw_connection import RawConnection
-from libp2p.network.stream.exceptions import StreamEOF
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
@@ -50,7 +49,7 @@ from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.errors import NodeStartError
-from node.network.frames import FrameReader
+from node.network.link import NEGOTIATION_S, Link, LinkError, Stream, said
 
 logger = logging.getLogger(__name__)
 
@@ -60,117 +59,9 @@ MAX_STREAMS = 64
 MAX_BUFFERED = 64 * 2**20
 """Bytes that a connection may have unread in all its streams: the library holds no peer to its windows."""
 
-_NEGOTIATION_S = 10
 _DIAL_S = 10.0
 _STOP_S = 3.0
 _LINK = "_pocl_link"
-
-
-class LinkError(Exception):
-    """A stream or its connection broke, or the peer does not speak the protocol."""
-
-
-class Stream:
-    """A stream with errors of one kind. After any error it is of no use but to be reset."""
-
-    def __init__(self, link: Link, stream: INetStream) -> None:
-        self.link = link
-        self._stream: Any = stream
-        self.writing_since: float | None = None
-        """trio.current_time() when the write that is under way began."""
-
-    def frames(self, max_bytes: int) -> FrameReader:
-        """Return a reader of this stream's frames; there can be only one."""
-        return FrameReader(self._read, max_bytes)
-
-    async def write(self, data: bytes) -> None:
-        """Write all of it. Raise LinkError when the stream breaks."""
-        self.writing_since = trio.current_time()
-        try:
-            await self._stream.write(data)
-        except Exception as error:
-            raise LinkError(f"cannot write: {error or type(error).__name__}") from error
-        finally:
-            self.writing_since = None
-
-    async def end_write(self) -> None:
-        """Tell the other side that nothing more follows. Raise LinkError."""
-        try:
-            await self._stream.close_write()
-        except Exception as error:
-            raise LinkError(f"cannot close: {error or type(error).__name__}") from error
-
-    async def close(self) -> None:
-        """End the stream in both directions; errors do not matter any more."""
-        with contextlib.suppress(Exception), trio.CancelScope(shield=True):
-            await self._stream.close()
-
-    async def reset(self) -> None:
-        """Give the stream up, telling the other side."""
-        with contextlib.suppress(Exception), trio.CancelScope(shield=True):
-            await self._stream.reset()
-
-    async def _read(self, count: int) -> bytes:
-        try:
-            data: bytes = await self._stream.read(count)
-            return data
-        except StreamEOF:
-            return b""
-        except Exception as error:
-            raise LinkError(f"cannot read: {error or type(error).__name__}") from error
-
-
-class Link:
-    """One connection to a peer whose identity Noise has proved."""
-
-    def __init__(self, host: Host, conn: INetConn) -> None:
-        self._host = host
-        self._conn: Any = conn
-        self.peer_id = str(conn.muxed_conn.peer_id)
-        self.inbound = not conn.muxed_conn.is_initiator
-        self.inbound_streams = 0
-        self.dropped = trio.Event()
-        """Set when the connection is over, whoever ended it."""
-
-        secured: Any = conn.muxed_conn.secured_conn  # type: ignore[attr-defined]
-        self._socket = _socket_of(secured)
-        self.remote = _remote_of(self._socket)
-        """IP address and port of the other end; ("", 0) when the system does not tell."""
-        _shield_writes(secured)
-
-    @property
-    def address(self) -> str:
-        """The other end as a multiaddr."""
-        ip, port = self.remote
-        return f"/{'ip6' if ':' in ip else 'ip4'}/{ip}/tcp/{port}" if ip else ""
-
-    @property
-    def buffered(self) -> int:
-        """Bytes received and not read, over all streams."""
-        return sum(len(buffer) for buffer in self._conn.muxed_conn.stream_buffers.values())
-
-    async def open_stream(self, protocol: str) -> Stream:
-        """Open a stream on this very connection. Raise LinkError when the peer does not take it."""
-        if self.dropped.is_set():
-            raise LinkError("the connection is closed")
-        try:
-            stream = await self._conn.new_stream()
-        except Exception as error:
-            raise LinkError(f"cannot open a stream: {error or type(error).__name__}") from error
-        opened = Stream(self, stream)
-        try:
-            await self._host.select_protocol(stream, protocol)
-        except BaseException as error:
-            await opened.reset()
-            if isinstance(error, Exception):
-                raise LinkError(f"no stream of {protocol}: {error}") from error
-            raise
-        return opened
-
-    def drop(self) -> None:
-        """End the connection at once. Everything that waits on it ends with LinkError."""
-        self._socket.close()
-        self._host.forget(self)
 
 
 class Host(INotifee):
@@ -245,7 +136,7 @@ class Host(INotifee):
     async def select_protocol(self, stream: INetStream, protocol: str) -> None:
         """Agree with the other side on the protocol of a new stream (multistream-select)."""
         communicator = MultiselectCommunicator(stream)
-        await self._host.multiselect_client.select_one_of([TProtocol(protocol)], communicator, _NEGOTIATION_S)
+        await self._host.multiselect_client.select_one_of([TProtocol(protocol)], communicator, NEGOTIATION_S)
         stream.set_protocol(TProtocol(protocol))
 
     def forget(self, link: Link) -> None:
@@ -300,7 +191,7 @@ class Host(INotifee):
             finally:
                 link.inbound_streams -= 1
         except Exception as error:
-            logger.debug("a stream failed: %s", error or type(error).__name__)
+            logger.debug("a stream failed: %s", said(error))
             with contextlib.suppress(Exception):
                 await stream.reset()
 
@@ -310,7 +201,7 @@ class Host(INotifee):
             muxed: Any = await self._swarm.upgrade_inbound_raw_conn(raw, address)
             await muxed.event_closed.wait()
         except Exception as error:
-            logger.debug("an inbound connection failed: %s", error or type(error).__name__)
+            logger.debug("an inbound connection failed: %s", said(error))
             with contextlib.suppress(Exception):
                 await raw.close()
 
@@ -353,39 +244,14 @@ def _probe(address: str, port: int) -> None:
             raise NodeStartError(f"p2p address {address} port {port}: {error.strerror}") from None
 
 
-def _socket_of(secured: Any) -> trio.socket.SocketType:
-    """Return the TCP socket below a Noise session."""
-    found = secured.conn.read_writer.read_write_closer.stream.stream.socket
-    assert isinstance(found, trio.socket.SocketType)
-    return found
-
-
-def _remote_of(sock: trio.socket.SocketType) -> tuple[str, int]:
-    try:
-        name = sock.getpeername()
-    except OSError:
-        name = ("", 0)
-    return str(name[0]).removeprefix("::ffff:"), int(name[1])
-
-
 async def _nothing() -> None:
     """Takes the place of what the library must not do."""
-
-
-def _shield_writes(secured: Any) -> None:
-    write = secured.write
-
-    async def shielded(data: bytes) -> None:
-        with trio.CancelScope(shield=True):
-            await write(data)
-
-    secured.write = shielded
 
 
 def _root_cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(error) or type(error).__name__
+    return said(error)
 
 
 def _quiet_the_library() -> None:

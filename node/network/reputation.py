@@ -13,8 +13,9 @@ BAN_AT = 100
 BAN_S = 600.0
 DECAY_PER_S = 10 / 60
 
-MALFORMED = 50
-"""For what no honest node sends: frames that are too large or not canonical, false proofs, false chunks."""
+MALFORMED = 60
+"""For what no honest node sends: frames that are too large or not canonical, false proofs, false chunks. A bug
+may do it once; the second time within two minutes is the last."""
 
 _MAX_PEERS = 4096
 

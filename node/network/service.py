@@ -26,8 +26,9 @@ from node.network.addresses import Address, parse_address
 from node.network.blob_exchange import BlobFetcher, answer_blob, holder_first
 from node.network.dialler import Dialler
 from node.network.gossip import Gossip
-from node.network.handshake import check_handshake, make_handshake
-from node.network.host import Host, Link, Stream
+from node.network.handshake import PEER_ID_PREFIX, check_handshake, make_handshake
+from node.network.host import Host
+from node.network.link import Link, Stream
 from node.network.reputation import MALFORMED, Reputation
 from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject, Violation
 from node.network.types import Handlers, NetworkSettings, Peer, RequestFailed
@@ -65,11 +66,11 @@ class Network:
         self._admitted: dict[str, Session] = {}
         self._validators: dict[bytes, Session] = {}
         self._nursery: trio.Nursery | None = None
-        self._reading = trio.CapacityLimiter(2)
+        self._reading = trio.CapacityLimiter(4)
         self._reputation = Reputation(trio.current_time)
         self._dialler = Dialler(self._host, self._bootnodes, self)
         self._gossip = Gossip(handlers, self.sessions)
-        self._fetcher = BlobFetcher(self._holders, self.penalize)
+        self._fetcher = BlobFetcher(self._holders, self.penalize, settings.max_blob_bytes)
         self._register()
 
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
@@ -142,8 +143,7 @@ class Network:
 
         None when nobody gave it in time. Stores nothing, and does not look into the own store.
         """
-        bound = min(max_bytes, self._settings.max_blob_bytes)
-        return await self._fetcher.fetch(name, bound, holder, timeout_s)
+        return await self._fetcher.fetch(name, max_bytes, holder, timeout_s)
 
     def penalize(self, peer_id: str, points: int, reason: str) -> None:
         """Charge a peer; at 100 points it is disconnected and banned for a while. Points decay."""
@@ -280,7 +280,10 @@ class Network:
             raise Violation(str(error)) from None
 
         def answer() -> bytes:
-            return encode(self._handlers.serve_sync(request))
+            data = encode(self._handlers.serve_sync(request))
+            if len(data) > MAX_SYNC_ANSWER:
+                raise ValueError(f"a sync answer of {len(data)} bytes: peers would call it a violation")
+            return data
 
         return await trio.to_thread.run_sync(answer, limiter=self._reading)
 
@@ -291,7 +294,8 @@ class Network:
         return await self._dialler.answer(session)
 
     def _on_link(self, link: Link) -> None:
-        if self._nursery is None or link.peer_id == self.peer_id or self.banned(link.peer_id):
+        unwanted = link.peer_id == self.peer_id or not link.peer_id.startswith(PEER_ID_PREFIX)
+        if self._nursery is None or unwanted or self.banned(link.peer_id):
             link.drop()
             return
         session = self._sessions[link] = Session(link, self)

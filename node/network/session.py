@@ -22,7 +22,8 @@ import trio
 
 from node.network.frames import EMPTY, FrameError, FrameReader, StreamEnd, encode_frame
 from node.network.handshake import MAX_HANDSHAKE_BYTES, HandshakeError, WrongChain
-from node.network.host import MAX_BUFFERED, Link, LinkError, Stream
+from node.network.host import MAX_BUFFERED
+from node.network.link import Link, LinkError, Stream
 from node.network.outbox import Outbox
 from node.network.seen import SeenCache
 from node.network.types import Peer, RequestFailed
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 ESTABLISH_S = 15.0
 MAX_REQUESTS = 8
-"""Requests of one peer that are answered at a time; more are reset."""
+"""Requests of one peer that are answered at a time; more wait, as far as its streams go (host.MAX_STREAMS)."""
 
 _KNOWN, _KNOWN_S = 8192, 120.0
 
@@ -107,7 +108,7 @@ class Session:
         }
         self._own_streams: list[Stream] = []
         self._inbound: set[Subject] = set()
-        self._serving = 0
+        self._serving = trio.CapacityLimiter(MAX_REQUESTS)
         self._silent_ticks = 0
         self._last_sent = trio.current_time()
 
@@ -164,8 +165,7 @@ class Session:
     ) -> None:
         """Answer one request: one frame each way."""
         await self.settled.wait()
-        if self.over or self._serving >= MAX_REQUESTS:
-            await stream.reset()
+        if self.over:
             return
 
         async def serve() -> None:
@@ -177,9 +177,9 @@ class Session:
             logger.debug("peer %s: a request took more than %s s", self.link.peer_id, timeout_s)
             await stream.reset()
 
-        self._serving += 1
         try:
-            await serve()
+            async with self._serving:
+                await serve()
         except (LinkError, StreamEnd, RequestFailed) as error:
             logger.debug("peer %s: a request failed: %s", self.link.peer_id, error)
             await stream.reset()
@@ -188,8 +188,6 @@ class Session:
         except Exception:
             logger.exception("answering a request of peer %s", self.link.peer_id)
             await stream.reset()
-        finally:
-            self._serving -= 1
 
     async def request(self, name: str, data: bytes, max_bytes: int, timeout_s: float) -> bytes:
         """Send one request and return the answer. Raise RequestFailed."""

@@ -36,7 +36,7 @@ class NetworkSettings:
     max_peers: int = 64
     validator_slots: int = 32
     max_blob_bytes: int = 2**30
-    """No blob larger than this is pulled, whatever a caller allows."""
+    """No blob of this chain is larger; none is pulled, whatever a caller allows."""
 
     silence_s: float = 20.0
     """A peer not heard of for this long is disconnected; a quarter of it is the interval of signs of life."""

@@ -11,6 +11,7 @@
   token.
 """
 
+import node.quiet_grpc  # noqa: F401  (first: grpc is loaded below)
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server

@@ -125,7 +125,7 @@ class NodeContext:
         and lost.
         """
         error = measures.get("error")
-        if error:
+        if error and measures.get("state") != "failed":  # who fails says why by itself
             log.warning("round %s: %s", measures.get("round", 0), error)
         with self._lock:
             measures.setdefault("state", self._report.state)

@@ -26,6 +26,8 @@ from node.lifetime import die_with_parent
 from node.worker.behaviours import BEHAVIOURS, HONEST, behave
 from node.worker.connection import Connection, Miner, ask_who_i_am, read_token
 from node.worker.context import NodeContext
+from node.worker.learning.architectures import architecture_of
+from node.worker.learning.datasets import load_dataset
 from node.worker.view_feed import ViewFeed
 from pallets import offchain
 
@@ -82,14 +84,17 @@ def _work(options: argparse.Namespace, connection: Connection, stopping: threadi
 
 
 def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> TaskLearner:
-    # Imported here: it takes seconds, in which the node can already be told that the worker starts.
+    # Before TensorFlow's import, which takes seconds: what is wrong with the data is said at once.
+    data = load_dataset(miner.task, options.data)
     from node.worker.learning.keras_model import limit_threads
-    from node.worker.learning.learner import make_learner
+    from node.worker.learning.learner import TaskLearner
+    from node.worker.learning.trainer import Trainer
 
     limit_threads(options.threads)
-    learner = make_learner(
+    learner = TaskLearner(
         miner.task,
-        options.data,
+        data,
+        Trainer(architecture_of(miner.task), miner.task),
         index=miner.index,
         miners=miner.miners,
         test_records=miner.config.test_records,

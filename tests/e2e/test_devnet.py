@@ -59,7 +59,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     command = [sys.executable, "-m", "node.cli", "devnet", "--validators", "4", "--rounds", str(ROUNDS)]
     command += ["--base-path", str(base_path), "--json", str(summary_file), "--behaviour", "bob=knn"]
     devnet = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
     try:
         output, _ = devnet.communicate(timeout=420)

@@ -129,7 +129,10 @@ def _cifar_split(records: npt.NDArray[np.uint8]) -> tuple[Inputs, Labels]:
 def _npz(task: LearningTask, data_path: Path | None) -> Dataset:
     file = _folder(data_path, f"the folder that holds {NPZ_FILE}") / NPZ_FILE
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        arrays = np.load(file, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise DataError(f"{file}: is not an npz file but one plain array: make it with numpy.savez")
+        with arrays:
             parts = [_npz_part(file, arrays, part, task) for part in ("train", "test")]
     except FileNotFoundError:
         raise DataError(

@@ -17,7 +17,6 @@ Everything is drawn from (task's seed, miner's index, round), so a restarted wor
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ import numpy.typing as npt
 
 from node.learning_task import LearningTask
 from node.worker.learning.architectures import architecture_of
-from node.worker.learning.datasets import Dataset, load_dataset
+from node.worker.learning.datasets import Dataset
 from node.worker.learning.partition import partition
 from node.worker.learning.randomness import generator
 from node.worker.learning.records import read_records, write_records
@@ -132,23 +131,6 @@ class TaskLearner:
         turn, place = divmod(round - 1, per_pass)
         order = generator("test-records", self._task.seed, self._index, turn).permutation(self.share_size)
         return order[place * self._test_records : (place + 1) * self._test_records]
-
-
-def make_learner(
-    task: LearningTask,
-    data_path: Path | None,
-    *,
-    index: int,
-    miners: int,
-    test_records: int,
-    overtaken: Callable[[int], bool] = lambda round: False,
-) -> TaskLearner:
-    """Return the learner of one worker process. Raise DataError when the data cannot be used."""
-    data = load_dataset(task, data_path)
-    trainer = Trainer(architecture_of(task), task)
-    return TaskLearner(
-        task, data, trainer, index=index, miners=miners, test_records=test_records, overtaken=overtaken
-    )
 
 
 def _share(

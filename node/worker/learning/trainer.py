@@ -133,9 +133,11 @@ class Trainer:
         return True
 
     def _measure(self, samples: Samples) -> tuple[float, float]:
-        """Return mean cross-entropy and accuracy of the current weights."""
+        """Return mean cross-entropy (inf for weights that have run away) and accuracy of the current weights."""
         logits = self._all_logits(samples.inputs).astype(np.float64)
         accuracy = float((logits.argmax(axis=1) == samples.labels).mean())
+        if not np.all(np.isfinite(logits)):
+            return np.inf, accuracy
         logits -= logits.max(axis=1, keepdims=True)
         chosen = logits[np.arange(len(logits)), samples.labels]
         loss = float((np.log(np.exp(logits).sum(axis=1)) - chosen).mean())

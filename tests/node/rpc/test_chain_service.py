@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from pocl.client import Client
 from runtime.blocks import header_hash
 from runtime.certificates import verify_justification
@@ -48,7 +50,7 @@ def test_headers_come_in_pages_and_link(node: Node) -> None:
     node.author(300)
     headers = list(node.client.headers())
     assert [header.number for header in headers] == list(range(301))
-    for before, header in zip(headers, headers[1:], strict=False):
+    for before, header in pairwise(headers):
         assert header.parent_hash == header_hash(before)
     assert [header.number for header in node.client.headers(299)] == [299, 300]
     assert list(node.client.headers(301)) == []

@@ -2,6 +2,7 @@
 
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,15 +12,23 @@ from node.worker.learning.architectures import architecture_of
 from node.worker.learning.datasets import Dataset, load_dataset
 from node.worker.learning.errors import DataError
 from node.worker.learning.keras_model import build_model
-from node.worker.learning.learner import TaskLearner, make_learner
+from node.worker.learning.learner import TaskLearner
 from node.worker.learning.records import read_records
 from node.worker.learning.trainer import PREDICT_BATCH, Trainer
 from node.worker.learning.weights import read_weights
-from pallets.aggregation.fixed_point import fedavg
+from pallets.aggregation.fixed_point import fedavg, write_model
 from pallets.offchain_protocols import InvalidRecords, InvalidWeights
 from tests.node.worker.tasks import CIFAR10, DIGITS, NPZ, npz_arrays, task_of, write_npz
 
 MINERS, WINNERS, R = 4, 2, 40
+
+
+def npz_learner(folder: Path, index: int, **changes: Any) -> TaskLearner:
+    """Return one of two miners of a small data set."""
+    task = task_of(NPZ, **changes)
+    data = load_dataset(task, write_npz(folder, npz_arrays()))
+    trainer = Trainer(architecture_of(task), task)
+    return TaskLearner(task, data, trainer, index=index, miners=2, test_records=10)
 
 
 def never() -> bool:
@@ -51,10 +60,7 @@ def miners(task: LearningTask, data: Dataset, trainer: Trainer) -> list[TaskLear
 
 @pytest.fixture(scope="module")
 def npz(tmp_path_factory: pytest.TempPathFactory) -> TaskLearner:
-    folder = write_npz(tmp_path_factory.mktemp("npz"), npz_arrays())
-    return make_learner(
-        task_of(NPZ, epochs=20, learning_rate="0.01"), folder, index=0, miners=2, test_records=10
-    )
+    return npz_learner(tmp_path_factory.mktemp("npz"), 0, epochs=20, learning_rate="0.01")
 
 
 def test_four_miners_learn_digits_in_three_rounds(miners: list[TaskLearner]) -> None:
@@ -211,28 +217,25 @@ def test_npz_learns_and_stops_early(npz: TaskLearner) -> None:
 
 
 def test_weights_that_run_away_are_never_returned(tmp_path: Path) -> None:
-    wild = task_of(NPZ, optimizer="sgd", learning_rate="9999", epochs=3)
-    learner = make_learner(wild, write_npz(tmp_path, npz_arrays()), index=1, miners=2, test_records=10)
+    learner = npz_learner(tmp_path, 1, optimizer="sgd", learning_rate="9999", epochs=3)
     model = learner.initial_model()
     result = learner.train(model, 1, never)
     assert result.weights == model
     assert 0 <= result.local_accuracy <= 1
 
 
-def test_patience(tmp_path: Path) -> None:
-    """A learning rate that changes nothing: one epoch sets the best loss, `patience` more wait in vain."""
-    still = task_of(NPZ, optimizer="sgd", learning_rate="0.000000001", epochs=50, early_stopping_patience=3)
-    learner = make_learner(still, write_npz(tmp_path, npz_arrays()), index=0, miners=2, test_records=10)
-    batches = 0
+def test_patience_and_the_best_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = npz_learner(tmp_path, 0, epochs=50, early_stopping_patience=3)
+    trainer, losses, after = learner._trainer, [5.0, 4.0, 4.5, 4.2, 4.1, 3.0], []
 
-    def count_batches() -> bool:
-        nonlocal batches
-        batches += 1
-        return False
+    def measure(samples: object) -> tuple[float, float]:
+        after.append(write_model(trainer._get()))
+        return losses[len(after) - 1], 1 / len(after)
 
-    learner.train(learner.initial_model(), 1, count_batches)
-    per_epoch = 99 // 32
-    assert batches <= 10 * per_epoch
+    monkeypatch.setattr(trainer, "_measure", measure)
+    result = learner.train(learner.initial_model(), 1, never)
+    assert len(after) == 5  # the third epoch in a row without a lower loss is the last
+    assert (result.weights, result.local_accuracy) == (after[1], 0.5)
 
 
 def test_a_share_without_room_for_a_test_set_is_one_line(

@@ -24,7 +24,7 @@ BLOCKS_AFTER = 5
 MS_AFTER = 60_000
 """Virtual time they may take."""
 
-VIEWS_AFTER = 60
+VIEWS_AFTER = 40
 """Views they may take, epochs' together."""
 
 
@@ -57,7 +57,7 @@ class Simulation:
         """Run chaos, heal, demand progress. Raise Violation."""
         for node in self.nodes:
             self.network.later(self.random.uniform(0, 100), node.start)
-        chaos = self.random.uniform(1500, 4000)
+        chaos = self.random.uniform(2000, 6000)
         self._plan(chaos)
         self.network.run(chaos)
         self._heal()
