@@ -34,8 +34,8 @@ this over crashes. Why it is live: with timers long enough for the network, an h
 by all honest validators, all of them have what its proposal rests on, notarize it and none nullifies.
 
 What differs from the paper (Chan and Pass, Simplex, TCC 2023; eprint 2023/463):
-- one validator never sends nullify and finalize for the same view, where the paper has a timer's vote for the
-  dummy block compete with finalize; same rule, also across restarts, and in either order;
+- nullify and finalize exclude each other in either order and across restarts (the paper sends finalize only if
+  the timer has not fired, and knows no crashes with recovery);
 - a proposal shows the certificates it rests on, so it can be judged, and its view be entered, from itself;
 - a late notarization is finalized too (7), and certificates of far views are entered at once (6);
 - a second timer for the leader's proposal, timers that double and fall back (timing.py), winners as leaders;

@@ -100,9 +100,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class MessageReceived:
-    """A consensus message arrived."""
+    """A consensus message arrived, decoded from canonical bytes (runtime.codec.decode)."""
 
     message: ConsensusMessage
+    """Never changed afterwards: the core keeps it and passes it on."""
     peer: Peer
     """The connection it came by: bad signatures are charged to it, answers go to it."""
     account: bytes | None = None
@@ -140,6 +141,7 @@ class Synced:
     """Final blocks were imported by sync.
 
     `epoch` is the epoch that builds on `final`: the one that `final` announces when it is a closing block.
+    The event must come before the answer to any `Validate` carried out after the import.
     """
 
     final: FinalBlock

@@ -30,6 +30,11 @@ class RpcLimits:
     max_receive_bytes: int = 4 * 2**20
     max_send_bytes: int = 64 * 2**20
 
+    @property
+    def calls_per_connection(self) -> int:
+        """Calls in progress on one connection: its streams, and half of what is left to unary calls."""
+        return self.streams_per_host + max(1, (self.threads - self.streams) // 2)
+
 
 class RateLimit:
     """A token bucket a host: `burst` calls at once, `per_second` in the long run. Any thread may use it."""

@@ -108,7 +108,7 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
             ("grpc.max_send_message_length", limits.max_send_bytes),
             # Of one connection. A call holds a thread from its first header on, also when its message never
             # comes: no single connection can hold them all.
-            ("grpc.max_concurrent_streams", max(1, limits.threads // 2)),
+            ("grpc.max_concurrent_streams", limits.calls_per_connection),
             # Clients ping quiet streams (pocl/client/connection.py): the default allows it every 5 minutes
             # only.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

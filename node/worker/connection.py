@@ -40,9 +40,13 @@ class WorkerError(PoclError):
 
 
 class Connection:
-    """Stubs of the services the worker uses. Any thread may use them."""
+    """Stubs of the services the worker uses. Any thread may use them.
 
-    def __init__(self, address: str, token: str) -> None:
+    `stopping` is set when the worker is told to stop: failures of the connection then are nothing to speak of.
+    """
+
+    def __init__(self, address: str, token: str, stopping: threading.Event | None = None) -> None:
+        self.stopping = stopping or threading.Event()
         self.channel = grpc.insecure_channel(
             address,
             options=[
@@ -92,7 +96,7 @@ def read_token(file: Path) -> str:
     return token
 
 
-def ask_who_i_am(connection: Connection, stopping: threading.Event) -> Miner:
+def ask_who_i_am(connection: Connection) -> Miner:
     """Return what the node says of its validator and its chain; wait while the node is not up yet.
 
     Raise WorkerError when the node has no validator or refuses to answer, ChainSpecError for a malformed
@@ -108,7 +112,7 @@ def ask_who_i_am(connection: Connection, stopping: threading.Event) -> Miner:
             if not waiting:
                 log.info("waiting for the node: %s", error.details())
                 waiting = True
-            if stopping.wait(RETRY_S):
+            if connection.stopping.wait(RETRY_S):
                 raise SystemExit(0) from None
 
 

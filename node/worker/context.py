@@ -121,9 +121,7 @@ class NodeContext:
         return self._files.read(round, name)
 
     def report(self, **measures: Any) -> None:
-        """Tell the node what the worker does and measured. A report that does not arrive is logged
-        and lost.
-        """
+        """Tell the node what the worker does and measured. A report that does not arrive is lost."""
         error = measures.get("error")
         if error and measures.get("state") != "failed":  # who fails says why by itself
             log.warning("round %s: %s", measures.get("round", 0), error)
@@ -134,7 +132,8 @@ class NodeContext:
         try:
             self._call("Report", report)
         except (grpc.RpcError, ValueError) as failure:  # ValueError: the channel is closed
-            log.warning("a report was lost: %s", getattr(failure, "details", failure.__str__)())
+            if not self._connection.stopping.is_set():
+                log.warning("a report was lost: %s", getattr(failure, "details", failure.__str__)())
 
     def now_ms(self) -> int:
         """Return the monotonic clock."""

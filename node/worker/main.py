@@ -50,19 +50,19 @@ def main(arguments: list[str] | None = None) -> int:
     stopping = threading.Event()
     _stop_on_signals(stopping, supervised=options.die_with is not None)
     try:
-        connection = Connection(options.rpc, read_token(options.token_file))
+        connection = Connection(options.rpc, read_token(options.token_file), stopping)
     except PoclError as error:
         log.error("%s", error)
         return STATUS_UNUSABLE
     # Closing the channel ends calls that wait for a peer's blob; a signal handler must not do it itself.
-    threading.Thread(target=_close_when, args=(stopping, connection), daemon=True).start()
-    return _work(options, connection, stopping)
+    threading.Thread(target=_close_when_stopping, args=(connection,), daemon=True).start()
+    return _work(options, connection)
 
 
-def _work(options: argparse.Namespace, connection: Connection, stopping: threading.Event) -> int:
+def _work(options: argparse.Namespace, connection: Connection) -> int:
     context: NodeContext | None = None
     try:
-        miner = ask_who_i_am(connection, stopping)
+        miner = ask_who_i_am(connection)
         context = NodeContext(
             connection, account=miner.account, genesis_hash=miner.genesis_hash, home=options.home
         )
@@ -73,7 +73,7 @@ def _work(options: argparse.Namespace, connection: Connection, stopping: threadi
         context.report(round=0, state="idle")
         halves = offchain.Miner(context, behave(options.behaviour, learner))
         feed.start()
-        while not stopping.is_set() and (view := feed.take()) is not None:
+        while (view := feed.take()) is not None:
             halves.step(view)
     except PoclError as error:
         log.error("%s", error)
@@ -115,8 +115,8 @@ def _stop_on_signals(stopping: threading.Event, *, supervised: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN if supervised else stop)
 
 
-def _close_when(stopping: threading.Event, connection: Connection) -> None:
-    stopping.wait()
+def _close_when_stopping(connection: Connection) -> None:
+    connection.stopping.wait()
     connection.close()
 
 

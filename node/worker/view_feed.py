@@ -31,7 +31,7 @@ class ViewFeed:
         self._changed = threading.Condition()
         self._newest: RoundView | None = None
         self._taken = True
-        self._stopping = threading.Event()
+        self._stopping = connection.stopping
         self._stream: Any = None
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
 
@@ -40,7 +40,7 @@ class ViewFeed:
         self._thread.start()
 
     def stop(self) -> None:
-        """End reading; `take` returns None from now on."""
+        """End reading, and with it the worker's work; `take` returns None from now on."""
         self._stopping.set()
         stream = self._stream
         if stream is not None:

@@ -87,6 +87,19 @@ def test_pruning_leaves_exactly_what_the_kept_states_need(
         database.close()
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_what_was_deleted_does_not_come_back_while_pruning(opened: Opened, step: int) -> None:
+    chain = SignedChain(genesis={b"key": b"value"})
+    chain.block({b"key": None})
+    chain.block({})
+    database = opened(chain)
+    store(database, chain)
+    held = database.state(1)
+    while database.prune(2, max_entries=step):
+        check_state(held, chain, 1, [b"key"])
+        check_state(database.state(), chain, 2, [b"key"])
+
+
 def reachable(chain: SignedChain, version: int) -> set[bytes]:
     """Return the keys of the nodes of a version's tree: those made so far but for those that went stale."""
     nodes: set[bytes] = set()

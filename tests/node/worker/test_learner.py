@@ -1,5 +1,6 @@
 """The real learner: Keras on TensorFlow, on digits and on arrays of one's own."""
 
+import os
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -251,3 +252,18 @@ def test_keras_has_the_parameters_of_the_architecture() -> None:
     model = build_model(architecture)
     assert model.count_params() == architecture.parameters == 309_290
     assert model.output_shape == (None, 10)
+
+
+@pytest.mark.skipif(
+    "POCL_CIFAR10" not in os.environ, reason="POCL_CIFAR10 does not name a folder with CIFAR-10"
+)
+def test_the_papers_network_learns_cifar10_within_a_round() -> None:
+    task = task_of(CIFAR10)
+    data = load_dataset(task, Path(os.environ["POCL_CIFAR10"]))
+    trainer = Trainer(architecture_of(task), task)
+    learner = TaskLearner(task, data, trainer, index=9, miners=10, test_records=50)
+    assert learner.share_size == 8000  # 4/25 of 50,000
+    batches = count(1)
+    trained = learner.train(learner.initial_model(), 1, lambda: next(batches) > 120)
+    # With Keras' own momentum of batch normalisation it would be near chance.
+    assert learner.evaluate(trained.weights) > 0.25

@@ -61,9 +61,8 @@ def test_a_worker_trains_when_a_round_begins_and_stops_when_told(
         worker.kill()
         _, log = worker.communicate()
     assert "ready: miner 1 of 4 with 1500 records" in log
-    assert "Traceback" not in log
-    # Nothing of TensorFlow's own: every line is a record of the worker.
-    assert all(" worker: " in line for line in log.splitlines())
+    # Nothing of TensorFlow's own, and nothing about a connection that ended because it was to end.
+    assert len(log.splitlines()) == 1
 
 
 def run(command: list[str]) -> tuple[int, str]:

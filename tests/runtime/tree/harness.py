@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from runtime.proof import EMPTY_ROOT, PATH_BITS, key_path, leaf_hash, node_hash, value_hash
 from runtime.tree import TreeUpdate, root_key, update
-from runtime.tree.nodes import BRANCH, Branch, decode_leaf
+from runtime.tree.nodes import BRANCH, RADIX, Branch, decode_leaf
 
 
 def colliding_keys(count: int = 24, candidates: int = 30_000) -> list[bytes]:
@@ -83,7 +83,9 @@ class Tree:
             key = pending.pop()
             found.add(key)
             if self.nodes[key][0] == BRANCH:
-                pending += _children(key, self.nodes[key])
+                branch = Branch.decode(self.nodes[key])
+                assert RADIX - branch.hashes.count(None) > 1 or not branch.leaves, "a branch did not collapse"
+                pending += _children(key, branch)
         return found
 
     def leaves(self, version: int) -> dict[bytes, bytes]:
@@ -93,8 +95,8 @@ class Tree:
         )
 
 
-def _children(key: bytes, data: bytes) -> list[bytes]:
-    branch, depth, place = Branch.decode(data), key[8], key[9:]
+def _children(key: bytes, branch: Branch) -> list[bytes]:
+    depth, place = key[8], key[9:]
     children = []
     for nibble, hash in enumerate(branch.hashes):
         if hash is not None:

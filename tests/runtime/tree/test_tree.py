@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocl.v1.proof_pb2 import StateProof
-from runtime.proof import EMPTY_ROOT, key_path, leaf_hash, value_hash, verify_state_proof
+from runtime.proof import EMPTY_ROOT, key_path, leaf_hash, node_hash, value_hash, verify_state_proof
 from runtime.tree import MissingNode, prove, read_root, update
 from runtime.tree.nodes import Branch
 from tests.runtime.tree.harness import Nodes, Tree, colliding_keys, model_root
@@ -129,6 +129,16 @@ def test_claims_that_the_tree_does_not_make_are_refused(number: int) -> None:
     assert [verify_state_proof(root, lie) for lie in lies] == [False] * len(lies)
 
 
+def test_a_leaf_where_no_search_for_it_ends_proves_nothing() -> None:
+    key, path, other = b"key", key_path(b"key"), key_path(b"other")
+    assert (path[0] ^ other[0]) & 0x80
+    # A root that no tree has: the other leaf stands on this key's side.
+    leaf, sibling = leaf_hash(other, value_hash(b"x")), b"s" * 32
+    root = node_hash(sibling, leaf) if path[0] & 0x80 else node_hash(leaf, sibling)
+    proof = StateProof(key=key, other_path=other, other_value_hash=value_hash(b"x"), siblings=[sibling])
+    assert not verify_state_proof(root, proof)
+
+
 def test_the_smallest_trees_are_as_defined() -> None:
     nodes = Nodes()
     assert update(nodes, None, {}, 0).root == EMPTY_ROOT == bytes(32)
@@ -138,6 +148,17 @@ def test_the_smallest_trees_are_as_defined() -> None:
     nodes.update(one.nodes)
     assert verify_state_proof(one.root, prove(nodes, 0, b"key", b"value"))
     assert prove(nodes, 0, b"other", None).other_path == key_path(b"key")
+
+
+def test_a_deletion_that_leaves_one_leaf_collapses_up_to_the_root() -> None:
+    tree = Tree()
+    alone = tree.commit({KEYS[0]: b"value"}).nodes
+    # Two neighbours: a chain of branches down to where their paths part.
+    deep = tree.commit({KEYS[1]: b"value"})
+    assert len(deep.nodes) > 3
+    back = tree.commit({KEYS[1]: None})
+    assert list(back.nodes.values()) == list(alone.values())
+    assert set(back.stale) == set(deep.nodes)
 
 
 def test_a_version_without_changes_has_a_root_of_its_own() -> None:

@@ -165,9 +165,7 @@ class HonestNode:
             simulation = self.simulation
             extrinsics = [simulation.random.randbytes(4)]
             now = int(simulation.network.now)
-            block = simulation.chain.build(
-                parent, request.epoch, request.view, self.account, now, extrinsics
-            )
+            block = simulation.chain.build(parent, request.epoch, request.view, self.account, now, extrinsics)
             self._executed[header_hash(block.header)] = block
             self.step(t.Built(request.epoch, request.view, block))
 
@@ -205,9 +203,7 @@ class HonestNode:
         self.disk.blocks.append(block)
         self.disk.certificates.append(certificate)
         self._tip, self._tip_hash = block.header, block_hash
-        self._executed = {
-            h: b for h, b in self._executed.items() if b.header.number > block.header.number
-        }
+        self._executed = {h: b for h, b in self._executed.items() if b.header.number > block.header.number}
 
     def sync(self, life: int, peer: int | None) -> None:
         """Fetch final blocks from the peer, or from any other that answers."""

@@ -54,9 +54,9 @@ class Watch:
 
     def _own_proposal(self, key: tuple[int, int, int], block_hash: bytes, header: Header) -> None:
         # What it passes on of others, or proposes again, has another author or view.
-        if header.view == key[2] and header.author in self._own[key[0]]:
-            if self._proposals.setdefault(key, block_hash) != block_hash:
-                raise Violation(f"node {key[0]} proposes twice in epoch {key[1]}, view {key[2]}")
+        own = header.view == key[2] and header.author in self._own[key[0]]
+        if own and self._proposals.setdefault(key, block_hash) != block_hash:
+            raise Violation(f"node {key[0]} proposes twice in epoch {key[1]}, view {key[2]}")
 
     def owns(self, node: int, account: bytes) -> None:
         """Tell which account a node signs with."""
