@@ -182,7 +182,9 @@ def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
         end = at + 8 + length + 4
         payload = data[at + 8 : end - 4]
         if _checksum(data[at : at + 4]) != data[at + 4 : at + 8]:
-            raise _damaged(path, at)
+            if any(data[at + 8 :]):
+                raise _damaged(path, at)
+            break
         if end > len(data):
             break
         if _checksum(payload) != data[end - 4 : end]:

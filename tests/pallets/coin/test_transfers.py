@@ -87,6 +87,16 @@ def test_dealing_is_oldest_first_in_the_order_of_the_miners_and_losers_return_to
     assert dealt(chain) == [[(0, 2), (4, 7)]]
 
 
+def test_transfers_are_dealt_in_equal_shares_below_the_bound(chain: TestChain) -> None:
+    chain.block(*(transfer(chain, ALICE, 10) for _ in range(7)))
+    do(chain, "deal", 1, BOB, CHARLIE, DAVE, amount=50)
+    assert dealt(chain) == [[(0, 3)], [(3, 6)], [(6, 7)]]
+    # What is settled and not paid yet is nobody's share any more.
+    do(chain, "settle", 1, BOB)
+    do(chain, "deal", 2, BOB, CHARLIE, amount=50)
+    assert dealt(chain) == [[(3, 5)], [(5, 7)]]
+
+
 def test_a_cancelled_transfer_leaves_a_hole_that_dealing_passes_over(chain: TestChain) -> None:
     chain.block(*(transfer(chain, ALICE, 10) for _ in range(5)))
     chain.block(cancel(chain, ALICE, 1), cancel(chain, ALICE, 3))

@@ -53,7 +53,9 @@ def test_seeds_cover_what_they_should() -> None:
         simulation.run()
         text = "\n".join(simulation.lines)
         seen |= {f"n{len(simulation.nodes)}", *(type(node).__name__ for node in simulation.nodes)}
-        seen |= {mark for mark in ("crashes", "NULLIFY", "NeedSync", "Offence", "Blame", "[{") if mark in text}
+        seen |= {
+            mark for mark in ("crashes", "NULLIFY", "NeedSync", "Offence", "Blame", "[{") if mark in text
+        }
         seen |= {"epochs"} if simulation.honest[0].core.epoch.epoch > 2 else set()
     kinds = {"Silent", "Late", "TwoFaced", "HonestNode"}
     events = {"crashes", "NULLIFY", "NeedSync", "Offence", "Blame", "[{", "epochs"}

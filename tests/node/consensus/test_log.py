@@ -1,0 +1,143 @@
+"""The consensus log on a real disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from node.consensus import log as log_module
+from node.consensus.log import ConsensusLog, LogError, abstain_until
+from node.errors import NodeStartError
+from pocl.v1.consensus_pb2 import NOTARIZE, ConsensusMessage, Vote
+
+GENESIS, ACCOUNT = b"g" * 32, b"a" * 32
+
+
+def record(view: int, epoch: int = 1) -> ConsensusMessage:
+    """Return a record."""
+    vote = Vote(epoch=epoch, view=view, kind=NOTARIZE, block_hash=b"h" * 32, signature=b"s" * 64)
+    return ConsensusMessage(vote=vote)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "consensus.log"
+
+
+def filled(path: Path) -> list[int]:
+    """Write three appends of one, two and one records; return the file's size after each step."""
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 5)
+    sizes = [path.stat().st_size]
+    for views in ((1,), (2, 3), (4,)):
+        log.append([record(view) for view in views])
+        sizes.append(path.stat().st_size)
+    log.close()
+    return sizes
+
+
+def views(path: Path) -> list[int]:
+    """Open the log and return the views of its records."""
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    found = [item.vote.view for item in log.records]
+    log.close()
+    return found
+
+
+def test_records_and_abstention_come_back(path: Path) -> None:
+    filled(path)
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    assert log.records == [record(view) for view in (1, 2, 3, 4)]
+    assert log.abstain_until == 5
+    log.append([record(5)])
+    log.close()
+    assert views(path) == [1, 2, 3, 4, 5]
+
+
+def test_every_torn_tail_is_dropped_and_written_over(path: Path) -> None:
+    sizes = filled(path)
+    whole = path.read_bytes()
+    for cut in range(sizes[2], sizes[3]):
+        for tail in (b"", bytes(sizes[3] - cut), bytes(5000)):
+            path.write_bytes(whole[:cut] + tail)
+            if cut > sizes[2] and tail == bytes(5000):
+                continue  # longer than the frame that was being written: no crash leaves that
+            assert views(path) == [1, 2, 3], (cut, len(tail))
+            assert path.stat().st_size == sizes[2]
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    log.append([record(9)])
+    log.close()
+    assert views(path) == [1, 2, 3, 9]
+
+
+def test_damage_before_the_last_frame_is_refused(path: Path) -> None:
+    sizes = filled(path)
+    whole = path.read_bytes()
+    for at in range(sizes[2]):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0x10
+        path.write_bytes(damaged)
+        with pytest.raises(NodeStartError, match=r"is damaged|belongs to|no consensus log"):
+            ConsensusLog.open(path, GENESIS, ACCOUNT)
+        assert path.read_bytes() == damaged
+
+
+@pytest.mark.parametrize(("genesis", "account"), [(b"x" * 32, ACCOUNT), (GENESIS, b"x" * 32)])
+def test_a_foreign_log_is_refused(path: Path, genesis: bytes, account: bytes) -> None:
+    filled(path)
+    with pytest.raises(NodeStartError, match="another chain or another validator"):
+        ConsensusLog.open(path, genesis, account)
+
+
+def test_no_log_is_replaced_and_a_missing_one_is_an_error(path: Path) -> None:
+    with pytest.raises(NodeStartError, match="cannot be opened"):
+        ConsensusLog.open(path, GENESIS, ACCOUNT)
+    filled(path)
+    with pytest.raises(NodeStartError, match="exists already"):
+        ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+
+
+def test_pruning_drops_what_is_final_and_shrinks_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_COMPACT_BYTES", 2000)
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 3)
+    largest = 0
+    for view in range(1, 101):
+        log.append([record(view, epoch=1 + view // 50)])
+        log.prune(1 + view // 50, view - 1)
+        largest = max(largest, path.stat().st_size)
+    assert largest < 3000
+    kept = [(item.vote.epoch, item.vote.view) for item in log.records]
+    assert kept == [(3, 100)]
+    log.close()
+    reopened = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    assert reopened.abstain_until == 3
+    assert [item.vote.view for item in reopened.records][-1] == 100
+
+
+def test_after_a_failed_write_nothing_more_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(LogError, match="No space left"):
+            log.append([record(1)])
+    with pytest.raises(LogError, match="restart"):
+        log.append([record(2)])
+
+
+def test_until_when_a_validator_without_a_log_abstains() -> None:
+    # n = 4: a quorum is 3, and the three others must all have spoken.
+    assert abstain_until((1, 0), [(1, 0), (1, 0)], 4) is None
+    assert abstain_until((1, 0), [(1, 0)] * 3, 4) == 0
+    # One peer has block 1: the chain has begun, and our own votes may have been in it.
+    assert abstain_until((1, 1), [(1, 0), (1, 0), (1, 1)], 4) == 3
+    assert abstain_until((6, 80), [(6, 80), (5, 70), (99, 0)], 4) == 8
+    assert abstain_until((1, 0), [(1, 0)] * 4, 7) is None
+    assert abstain_until((1, 0), [], 1) == 0
