@@ -12,7 +12,6 @@ SHELL := /bin/bash
 
 VENV := .venv
 BIN := $(VENV)/bin
-PROTOS := $(sort $(wildcard proto/pocl/v1/*.proto))
 
 .PHONY: help run test lint format proto bench clean
 
@@ -56,7 +55,8 @@ proto: $(VENV)/.installed-test
 	PYTHON=$(BIN)/python scripts/generate_proto.sh .
 
 bench: $(VENV)/.installed-test
-	@shopt -s nullglob; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@shopt -s nullglob; files=(benchmarks/bench_*.py); [ "$${#files[@]}" -gt 0 ] || echo "there are no benchmarks yet"; \
+	for file in "$${files[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

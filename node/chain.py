@@ -155,24 +155,6 @@ class Chain:
         """Return why the block of that number is final; None for block 0 and for one that is not final."""
         return self.database.justification(number)
 
-    def epoch_change_for(self, header: Header) -> EpochChange:
-        """Return the epoch under which a final block, or a child of a known one, is agreed on.
-
-        Raise UnknownBlock for block 0, which nobody agreed on, and when the epoch is not known here.
-        """
-        current = self._epoch_change
-        if header.epoch == current.epoch:
-            return current
-        for number in range(min(header.number - 1, self.final_number), -1, -1):
-            before = self.database.header(number)
-            if before is None:
-                break
-            if before.HasField("next_epoch") and before.next_epoch.epoch <= header.epoch:
-                if before.next_epoch.epoch == header.epoch:
-                    return before.next_epoch
-                break
-        raise UnknownBlock(f"nothing is known here of epoch {header.epoch} of block {header.number}")
-
     # States.
 
     def state_after(self, hash: bytes) -> VersionedState:

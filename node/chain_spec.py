@@ -20,13 +20,17 @@ from typing import Any
 from node.errors import ChainSpecError
 from node.json_fields import Fields, read_json, shown
 from node.learning_task import read_task
+from pallets.round.config import (
+    AGGREGATION_RULES,
+    BASIS_POINTS,
+    MAX_CLASSES,
+    REWARD_RULES,
+    VOTING_RULES,
+)
 from pocl.extrinsics import U128_MAX
 from pocl.keys import SS58_PREFIX, ss58_encode
 
 CHAIN_TYPES = ("development", "local", "live")
-VOTING_RULES = ("borda", "median", "screened")
-REWARD_RULES = ("accuracy", "weight_difference")
-AGGREGATION_RULES = ("fedavg",)
 
 MAX_VALIDATORS = 256
 """A bitmap over owners and n signatures a certificate must stay small."""
@@ -311,7 +315,7 @@ def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
     spec = RoundSpec(
         winners=fields.integer("winners", 1, MAX_VALIDATORS),
         test_records=fields.integer("test_records", 1, 100_000),
-        classes=fields.integer("classes", 2, 255),
+        classes=fields.integer("classes", 2, MAX_CLASSES),
         min_miners=fields.integer("min_miners", 1, MAX_VALIDATORS),
         train_ms=fields.integer("train_ms", 1, _DAY_MS),
         predict_ms=fields.integer("predict_ms", 1, _DAY_MS),
@@ -325,10 +329,10 @@ def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
         reward=fields.choice("reward", REWARD_RULES),
         aggregation=fields.choice("aggregation", AGGREGATION_RULES),
         emission=fields.amount("emission"),
-        base_share_bp=fields.integer("base_share_bp", 0, 10_000),
+        base_share_bp=fields.integer("base_share_bp", 0, BASIS_POINTS),
         transfers_per_miner=fields.integer("transfers_per_miner", 1, 1_000_000),
-        audit_tolerance_bp=fields.integer("audit_tolerance_bp", 0, 10_000),
-        screen_margin_bp=fields.integer("screen_margin_bp", 0, 10_000),
+        audit_tolerance_bp=fields.integer("audit_tolerance_bp", 0, BASIS_POINTS),
+        screen_margin_bp=fields.integer("screen_margin_bp", 0, BASIS_POINTS),
         max_weights_bytes=fields.integer("max_weights_bytes", 1, 2**31),
         max_records_bytes=fields.integer("max_records_bytes", 1, 2**31),
         keep_rounds=fields.integer("keep_rounds", 1, 1_000_000),

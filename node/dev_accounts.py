@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from node.chain_spec import ChainSpec
+from node.chain_spec import MAX_VALIDATORS, ChainSpec
 from node.errors import ConfigError
 from pocl.keys import Keypair
 
 DEV_NAMES = ("alice", "bob", "charlie", "dave", "eve", "ferdie")
 """Development accounts with a name; the ones after them are //Miner7, //Miner8, ..."""
 
-MAX_DEV_ACCOUNTS = 256
+MAX_DEV_ACCOUNTS = MAX_VALIDATORS
 
 
 def dev_uri(index: int) -> str:

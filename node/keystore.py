@@ -19,6 +19,7 @@ from typing import Any
 from Crypto.Cipher import AES
 from Crypto.Protocol.KDF import scrypt
 
+from node.errors import PoclError
 from pocl.keys import SEED_SIZE, Keypair
 
 VERSION = 1
@@ -32,7 +33,7 @@ TAG_SIZE = 16
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
-class KeystoreError(Exception):
+class KeystoreError(PoclError):
     """A key cannot be stored or read; one line says which and why."""
 
 

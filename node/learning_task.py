@@ -23,6 +23,7 @@ from typing import Any
 
 from node.errors import ChainSpecError
 from node.json_fields import Fields, shown
+from pallets.round.config import MAX_CLASSES
 
 DATASETS = ("digits", "cifar10", "npz")
 PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
@@ -129,7 +130,7 @@ def _inputs(fields: Fields, dataset: str) -> tuple[tuple[int, ...], str, int]:
         )
     dtype = fields.choice("input_dtype", INPUT_DTYPES)
     # 255 marks "no prediction" on the chain, so 254 is the last label.
-    return tuple(shape), dtype, fields.integer("classes", 2, 255)
+    return tuple(shape), dtype, fields.integer("classes", 2, MAX_CLASSES)
 
 
 def _partition(fields: Fields) -> Partition:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import trio
 
@@ -59,7 +59,7 @@ KEEP_BLOBS_ROUNDS = 4
 GOSSIP_PAUSE_S = 0.01
 """Transactions that arrive within it leave in one batch."""
 
-_SPAM = {"malformed", "bad_signature", "unknown_call"}
+_SPAM = {"malformed", "bad_signature", "unknown_call", "not_validator"}
 
 
 def run_node(config: NodeConfig) -> None:
@@ -281,9 +281,7 @@ class Node:
     # What others ask.
 
     def _read_round(self) -> RoundState:
-        rounds = self.chain.pallets(self.chain.final_state())[Round.name]
-        state: RoundState = rounds.State.get()  # type: ignore[attr-defined]
-        return state
+        return cast(Round, self.chain.pallets(self.chain.final_state())[Round.name]).State.get()
 
     def _may_serve(self, meta: BlobMeta) -> bool:
         """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""

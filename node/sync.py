@@ -68,7 +68,8 @@ class Synchronizer:
         self._imported = imported
         self._network: Network | None = None
         self._wanted = trio.Event()
-        self._forced = False
+        self._needed = False
+        self._hint: Peer | None = None
         self.syncing = False
         """Whether blocks are being fetched."""
 
@@ -77,8 +78,9 @@ class Synchronizer:
         self._network = network
 
     def need(self, peer: Peer | None = None) -> None:
-        """Consensus says that final blocks are missing here."""
-        self._forced = True
+        """Consensus says that final blocks are missing here; `peer` seems to have them."""
+        self._needed = True
+        self._hint = peer or self._hint
         self._wanted.set()
 
     def on_announce(self, peer: Peer, announce: BlockAnnounce) -> bool:
@@ -95,21 +97,35 @@ class Synchronizer:
             with trio.move_on_after(IDLE_POLL_S):
                 await self._wanted.wait()
             self._wanted = trio.Event()
-            forced, self._forced = self._forced, False
-            margin = 0 if forced else self._margin
+            needed, self._needed = self._needed, False
             try:
-                while await self._fetch(margin):
-                    margin = 0
+                while await self._fetch(needed):
+                    needed = True
             finally:
                 self.syncing = False
 
-    async def _fetch(self, margin: int) -> bool:
+    def _sources(self, needed: bool) -> list[Peer]:
+        """Return whom to ask for the next page, the most promising first.
+
+        What a peer last told of its height can be old: validators hear of blocks through consensus and not
+        through announcements. So when consensus misses blocks, everybody is asked.
+        """
+        assert self._network is not None
+        least = self._chain.final_number + (0 if needed else self._margin)
+        hint, self._hint = self._hint, None
+        peers = [peer for peer in self._network.peers() if needed or peer.final_number > least]
+        # Anybody may claim any height, or hint, and keep who asks waiting: of the validators only f will.
+        validators = self._chain.epoch_change.validators
+        return sorted(
+            peers, key=lambda peer: (peer.validator not in validators, peer is not hint, -peer.final_number)
+        )
+
+    async def _fetch(self, needed: bool) -> bool:
         """Fetch one page; return whether there may be more."""
         assert self._network is not None
         mine = self._chain.final_number
-        ahead = [peer for peer in self._network.peers() if peer.final_number > mine + margin]
-        ahead.sort(key=lambda peer: -peer.final_number)
-        for peer in ahead:
+        for peer in self._sources(needed):
+            told = peer.final_number
             self.syncing = True
             request = SyncRequest(from_number=mine + 1, max_blocks=PAGE_BLOCKS, max_bytes=PAGE_BYTES)
             try:
@@ -121,9 +137,8 @@ class Synchronizer:
             if self._chain.final_number != mine:
                 return True  # Consensus was faster: ask anew from where we are.
             if not answer.blocks:
-                self._network.penalize(
-                    peer.peer_id, _NO_ANSWER, "an empty page below the final number it told"
-                )
+                if max(told, answer.final_number) > mine:
+                    self._network.penalize(peer.peer_id, _NO_ANSWER, "no page below the final number it told")
                 continue
             if self._import(peer.peer_id, list(answer.blocks), answer.justification):
                 return True

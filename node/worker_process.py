@@ -23,6 +23,7 @@ from node.config import NodeConfig
 from node.errors import NodeStartError
 from node.layout import worker_folder, worker_token_file
 from node.rpc.reports import WorkerReports
+from node.worker import STATUS_UNUSABLE
 
 log = logging.getLogger("pocl.worker")
 
@@ -32,9 +33,6 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 STEADY_S = 120.0
 NICENESS = 10
 """Consensus goes first where node and worker share a processor."""
-
-STATUS_UNUSABLE = 2
-"""The worker's exit status when its options or its data cannot be used (node/worker/main.py)."""
 
 STOP_S = 5.0
 """How long the worker may take to stop after SIGTERM."""

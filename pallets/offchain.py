@@ -52,9 +52,7 @@ class Half(Protocol):
     """One pallet's off-chain half."""
 
     def step(self, view: RoundView) -> None:
-        """Do what this view asks of the miner. Raise OffchainError when a step has to wait for a later
-        view.
-        """
+        """Do what this view asks of the miner. Raise OffchainError when a step has to wait for a later view."""
 
 
 class Miner:
@@ -71,9 +69,7 @@ class Miner:
         )
 
     def step(self, view: RoundView) -> None:
-        """Run every half on the view. What a half could not do is reported and tried again at the next
-        view.
-        """
+        """Run every half on the view. What a half could not do is reported and tried again at the next view."""
         self.work.enter(view.round)
         for half in self.halves:
             try:

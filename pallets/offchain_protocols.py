@@ -63,9 +63,7 @@ class Context(Protocol):
         """Return 32 secret bytes, always the same for (round, kind): "weights", "labels" or "predictions"."""
 
     def put_blob(self, data: bytes, round: int, visibility: int) -> bytes:
-        """Store a blob for serving and return its name; `visibility` is a BlobVisibility. On disk on
-        return.
-        """
+        """Store a blob for serving and return its name; `visibility` is a BlobVisibility. On disk on return."""
 
     def fetch_blob(self, name: bytes, max_bytes: int, holder: bytes) -> bytes:
         """Return the blob from the own store or from peers, `holder` (an account, or empty) asked first.
@@ -89,9 +87,7 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gave: weights (safetensors), the number of samples trained on, accuracy on held-out
-    ones.
-    """
+    """What training gave: weights (safetensors), the number of samples trained on, accuracy on held-out ones."""
 
     weights: bytes
     sample_count: int

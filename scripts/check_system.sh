@@ -3,8 +3,9 @@
 # or names on stderr every Debian package that is missing, with the one command that installs them all.
 set -euo pipefail
 
+# The client and the runtime run on any Python from 3.11 on; TensorFlow, which is installed as well, ends at 3.13.
 usable() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' >/dev/null 2>&1
 }
 
 python=""
@@ -26,15 +27,17 @@ command -v make >/dev/null || need make "runs the Makefile"
 if ! command -v gcc >/dev/null; then
     need gcc "compiles fastecdsa, which libp2p needs"
     need libc6-dev "the C library's headers for gcc"
+elif ! echo '#include <stdlib.h>' | gcc -E -x c - >/dev/null 2>&1; then
+    need libc6-dev "the C library's headers for gcc"
 fi
 
 if [ -z "$python" ]; then
     found="$(python3 --version 2>/dev/null || echo "no python3")"
     if [ -n "${PYTHON:-}" ]; then
-        echo "PYTHON is '$PYTHON', which is not a Python 3.11 or newer: point it at one" >&2
+        echo "PYTHON is '$PYTHON', which is not a Python 3.11, 3.12 or 3.13: point it at one" >&2
         exit 1
     fi
-    need python3.11 "Python 3.11 or newer (found: $found)"
+    need python3.11 "Python 3.11, 3.12 or 3.13 (found: $found)"
     need python3.11-venv "makes the virtual environment"
     need python3.11-dev "Python's headers, to compile fastecdsa"
 else
@@ -45,11 +48,8 @@ else
 fi
 
 has_gmp() {
-    if command -v gcc >/dev/null; then
-        echo '#include <gmp.h>' | gcc -E -x c - >/dev/null 2>&1
-    else
-        compgen -G '/usr/include/gmp.h' >/dev/null || compgen -G '/usr/include/*/gmp.h' >/dev/null
-    fi
+    compgen -G '/usr/include/gmp.h' >/dev/null || compgen -G '/usr/include/*/gmp.h' >/dev/null \
+        || echo '#include <gmp.h>' | gcc -E -x c - >/dev/null 2>&1
 }
 has_gmp || need libgmp-dev "GMP's header gmp.h, to compile fastecdsa"
 

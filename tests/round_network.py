@@ -50,12 +50,13 @@ _SERVED_FROM = {AFTER_TRAIN: PREDICT, AFTER_REVEAL: VOTE, PUBLIC: PHASE_NONE}
 def round_config(**changes: Any) -> RoundConfig:
     """Return the rules of these rounds: short phases, two winners."""
     rules: dict[str, Any] = {
-        "winners": 2, "test_records": 20, "classes": 10, "min_miners": 2, "train_ms": 8000, "predict_ms":
-        6000, "reveal_ms": 3000, "vote_ms": 3000, "audit_ms": 6000, "aggregate_ms": 6000, "aggregate_cap_ms":
-        20000, "heartbeat_ms": HEARTBEAT_MS, "voting": "screened", "reward": "accuracy", "aggregation":
-        "fedavg", "emission": u128(10**9), "base_share_bp": 2000, "transfers_per_miner": 4,
-        "audit_tolerance_bp": 200, "screen_margin_bp": 3000, "max_weights_bytes": 100_000,
-        "max_records_bytes": 100_000, "keep_rounds": 4,
+        "winners": 2, "test_records": 20, "classes": 10, "min_miners": 2,
+        "train_ms": 8000, "predict_ms": 6000, "reveal_ms": 3000, "vote_ms": 3000, "audit_ms": 6000,
+        "aggregate_ms": 6000, "aggregate_cap_ms": 20000, "heartbeat_ms": HEARTBEAT_MS,
+        "voting": "screened", "reward": "accuracy", "aggregation": "fedavg",
+        "emission": u128(10**9), "base_share_bp": 2000, "transfers_per_miner": 4,
+        "audit_tolerance_bp": 200, "screen_margin_bp": 3000,
+        "max_weights_bytes": 100_000, "max_records_bytes": 100_000, "keep_rounds": 4,
     }  # fmt: skip
     return RoundConfig(**(rules | changes))
 

@@ -125,8 +125,7 @@ def test_a_winner_that_predicted_nothing_has_nothing_to_show():
 
 @pytest.mark.parametrize("adversary", [adversaries.weights_for_one, adversaries.records_for_one])
 def test_what_is_served_to_one_is_passed_on_to_all(adversary):
-    """Serving to some only cannot split the honest ones: who has a blob serves it, so all come to the same
-    end."""
+    """Serving to some only cannot split the honest ones: who has a blob serves it, so all come to the same end."""
     network = network_with(adversary)
     summary = network.run_round()
     assert summary.outcome == SETTLED

@@ -155,9 +155,7 @@ def storage(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Show a storage entry, for example `storage coin TotalIssuance`; with keys left out, the entries
-    below.
-    """
+    """Show a storage entry, for example `storage coin TotalIssuance`; with keys left out, the entries below."""
     with connect(rpc, timeout) as client:
         declared = client.schema.item(pallet, item)
         if len(keys) == len(declared.keys):
@@ -214,9 +212,7 @@ def proof(
 @click.argument("pallet", required=False)
 @_node_options
 def metadata(pallet: str | None, rpc: str, timeout: float, as_json: bool) -> None:
-    """Show what the chain offers: its pallets, or one pallet's calls, storage, events, errors and
-    constants.
-    """
+    """Show what the chain offers: its pallets, or one pallet's calls, storage, events, errors and constants."""
     with connect(rpc, timeout) as client:
         schema = client.schema
         if pallet is None:
@@ -312,7 +308,7 @@ def _pallet_facts(client: Client, pallet: PalletMetadata) -> dict[str, Any]:
             {"name": item.name, "keys": list(item.keys), "value": item.value, "doc": item.doc}
             for item in pallet.storage
         ],
-        "events": [event.name for event in pallet.events],
+        "events": [{"name": event.name, "doc": event.doc} for event in pallet.events],
         "errors": [{"name": error.name, "doc": error.doc} for error in pallet.errors],
         "constants": [
             {

@@ -127,9 +127,7 @@ def _send(
     wait_timeout: float | None,
     as_json: bool,
 ) -> None:
-    """Try an extrinsic out, submit it if it would do what it should, follow it, and print what became of
-    it.
-    """
+    """Try an extrinsic out, submit it if it would do what it should, follow it, and print what became of it."""
     name = f"{call.pallet}.{call.function}"
     facts: dict[str, Any] = {"hash": hex_text(extrinsic_hash(extrinsic)), "call": name}
     trial = _trial(client, extrinsic)
@@ -147,9 +145,7 @@ def _send(
 
 
 def _trial(client: Client, extrinsic: bytes) -> DryRunResponse | None:
-    """Return what an extrinsic would do now; None when others of its signer go first, so that nobody
-    knows.
-    """
+    """Return what an extrinsic would do now; None when others of its signer go first, so that nobody knows."""
     try:
         return client.dry_run(extrinsic)
     except ClientError as error:
@@ -160,9 +156,7 @@ def _trial(client: Client, extrinsic: bytes) -> DryRunResponse | None:
 
 
 def _followed(statuses: Iterator[TransactionStatus], wait: str, name: str) -> dict[str, Any]:
-    """Return what is known when a transaction has come as far as `wait`. Raise ClientError when it will
-    not.
-    """
+    """Return what is known when a transaction has come as far as `wait`. Raise ClientError when it will not."""
     facts: dict[str, Any] = {}
     for status in statuses:
         kind = TransactionStatus.Kind.Name(status.kind).lower()

@@ -171,10 +171,16 @@ class CoreState:
             certificates=CertificateBook(epoch.opening_hash),
             opening_certificate=final.certificate if opening else None,
         )
-        if not opening and final.certificate is not None:
+        if not opening:
+            if final.certificate is None:
+                raise ValueError(
+                    f"final block {final.number} of epoch {epoch.epoch} comes without certificate"
+                )
             self._state.certificates.add(final.certificate)
             self._state.finalize(final.certificate)
             self._state.view = final.certificate.view + 1
+            if final.certificate.block_hash != final.hash:
+                self._state.uncommitted = final.certificate
         restore(self._state, self._tree, self._logged.pop(epoch.epoch, ()))
         self._logged = {of: records for of, records in self._logged.items() if of > epoch.epoch}
 

@@ -287,10 +287,13 @@ class Core(Agreement):
 
     def _report_second(self, proposal: Proposal, block_hash: bytes) -> None:
         """Two different signed proposals of one view are an offence of its leader."""
-        state, held = self._state, self._state.proposals.get(proposal.view)
-        if held is not None and not _same(held, state.proposed[proposal.view], proposal, block_hash):
-            account = leader(state.info, proposal.view)
-            self._outbox.do(Offence(OffenceKind.TWO_PROPOSALS, account, wrap(held), wrap(proposal)))
+        state, view = self._state, proposal.view
+        held = state.proposals.get(view)
+        if held is None or view in state.accused or _same(held, state.proposed[view], proposal, block_hash):
+            return
+        state.accused.add(view)
+        account = leader(state.info, view)
+        self._outbox.do(Offence(OffenceKind.TWO_PROPOSALS, account, wrap(held), wrap(proposal)))
 
 
 def _same(one: Proposal, one_hash: bytes, other: Proposal, other_hash: bytes) -> bool:

@@ -7,8 +7,8 @@ for a block's time; they run as tasks of their own and answer with an event.
 A leader builds at once when there is work: transactions, or something the round is waiting for. Without work
 it builds at the heartbeat. Never sooner than the block interval after the parent.
 
-A validator without a log first finds out how long it must abstain (node/consensus/log.py); until then it follows
-the chain by sync alone.
+A validator without a log first finds out how long it must abstain (node/consensus/abstention.py); until then it
+follows the chain by sync alone.
 """
 
 from __future__ import annotations
@@ -24,21 +24,24 @@ import trio
 from node.chain import Chain, UnknownParent
 from node.chain_spec import ConsensusSpec
 from node.consensus import types as t
+from node.consensus.abstention import Abstention
 from node.consensus.core import Core
-from node.consensus.log import ConsensusLog, abstain_until
+from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.timing import Timing
 from node.errors import PoclError
 from node.network import Network, Peer
 from node.pool import TransactionPool
+from node.storage.errors import StatePruned
 from pallets.round.work import needs_block
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
-from runtime.blocks import header_hash
+from runtime.blocks import ExecutedBlock, header_hash
 from runtime.codec import encode
 from runtime.execution import DoesNotFit
-from runtime.frame import InvalidBlock, RuntimeFault
+from runtime.frame import InvalidBlock, InvalidTransaction, RuntimeFault
+from runtime.transactions import CallDefect
 
 log = logging.getLogger("pocl.consensus")
 
@@ -47,8 +50,6 @@ MAX_INBOX = 20_000
 
 WORK_POLL_S = 0.1
 """How often a leader without transactions looks whether the round has a deadline to act on."""
-
-ABSTENTION_POLL_S = 0.05
 
 _BLAME_POINTS = 20
 
@@ -86,13 +87,14 @@ class ConsensusDriver:
         self._journal = (
             ConsensusLog.open(log_file, chain.genesis_hash, key.public) if log_file.exists() else None
         )
-        self._reports: dict[bytes, tuple[int, int]] = {}
+        self._abstention = Abstention(key.public, chain, network, lambda: need_sync(None))
         self._inbox: deque[t.Event] = deque()
         self._arrived = trio.Event()
         self._work = trio.Event()
         self._timers: dict[t.TimerKind, trio.CancelScope] = {}
         self._building: trio.CancelScope | None = None
-        self._held: dict[bytes, trio.CancelScope] = {}
+        # Blocks ahead of the own clock, with their epoch and view.
+        self._held: dict[bytes, tuple[tuple[int, int], trio.CancelScope]] = {}
         self._proposed_at: dict[bytes, float] = {}
         self.finality_ms: deque[int] = deque(maxlen=4096)
         """Proposal to final, of the last blocks this node saw proposed."""
@@ -118,12 +120,12 @@ class ConsensusDriver:
         self._arrived.set()
 
     def on_peer(self, peer: Peer) -> None:
-        """Note how far a validator said to be when it connected: what a validator without a log goes by."""
-        if peer.validator is not None:
-            self._reports.setdefault(peer.validator, (peer.epoch, peer.final_number))
+        """Take in who has connected, and what it said of itself."""
+        self._abstention.on_peer(peer)
 
     def on_synced(self) -> None:
         """Tell the core that sync has imported final blocks."""
+        self._let_go()
         if self._core is not None:
             self.post(t.Synced(self._final_block(), self._epoch_info()))
 
@@ -139,19 +141,22 @@ class ConsensusDriver:
     async def run(self) -> None:
         """Agree until cancelled. Raise AgreementFailed when the core halts."""
         if self._journal is None:
-            epoch = await self._abstention()
+            epoch = await self._abstention.end()
             self._log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._journal = ConsensusLog.create(
                 self._log_file, self._chain.genesis_hash, self._key.public, epoch
             )
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
+        info, final = self._epoch_info(), self._final_block()
+        certificate = None if final.hash == info.opening_hash else final.certificate
+        self._journal.require(info.epoch, 0 if certificate is None else certificate.view)
         self._core = Core(
             scheme=Ed25519Scheme(self._key),
             timing=_timing(self._spec),
             genesis_hash=self._chain.genesis_hash,
-            epoch=self._epoch_info(),
-            final=self._final_block(),
+            epoch=info,
+            final=final,
             records=self._journal.records,
             abstain_until=self._journal.abstain_until,
         )
@@ -166,27 +171,10 @@ class ConsensusDriver:
             unsubscribe()
             self._journal.close()
 
-    async def _abstention(self) -> int:
-        """Wait until enough validators have said how far they are; return the first epoch to vote in."""
-        while True:
-            change = self._chain.epoch_change
-            others = set(change.validators) - {self._key.public}
-            reports = [report for account, report in self._reports.items() if account in others]
-            own = (change.epoch, self._chain.final_number)
-            epoch = abstain_until(own, reports, len(change.validators))
-            peers = self._network.peers()
-            synced = all(peer.final_number <= self._chain.final_number for peer in peers)
-            if epoch is not None and (synced or epoch == 0):
-                return epoch
-            if epoch is not None:
-                self._need_sync(None)
-            await trio.sleep(ABSTENTION_POLL_S)
-
     def _final_block(self) -> t.FinalBlock:
         chain = self._chain
         justification = chain.justification(chain.final_number)
-        own = justification is not None and not justification.descendants
-        certificate = justification.certificate if own and justification is not None else None
+        certificate = None if justification is None else justification.certificate
         return t.FinalBlock(chain.final_hash, chain.final_number, certificate)
 
     def _epoch_info(self) -> t.EpochInfo:
@@ -261,27 +249,37 @@ class ConsensusDriver:
 
     async def _build(self, request: t.Build, scope: trio.CancelScope) -> None:
         with scope:
-            parent = self._chain.header(request.parent_hash)
-            assert parent is not None
-            await self._wait_for_work(request.parent_hash, parent.timestamp_ms)
-            executed = self._chain.propose(
-                request.parent_hash,
-                epoch=request.epoch,
-                view=request.view,
-                timestamp_ms=max(now_ms(), parent.timestamp_ms + 1),
-                author=self._key.public,
-                extrinsics=self._candidates(request.parent_hash),
-                verified=self._pool.verified,
-                on_refused=self._on_refused,
-            )
+            try:
+                executed = await self._make_block(request)
+            except (UnknownParent, StatePruned) as error:
+                # While this leader waited for work, the others went on without it.
+                log.info("view %d of epoch %d is over: %s", request.view, request.epoch, error)
+                return
             self._proposed_at[executed.hash] = trio.current_time()
             self.post(t.Built(request.epoch, request.view, executed.block))
 
+    async def _make_block(self, request: t.Build) -> ExecutedBlock:
+        parent = self._chain.header(request.parent_hash)
+        assert parent is not None
+        await self._wait_for_work(request.parent_hash, parent.timestamp_ms)
+        return self._chain.propose(
+            request.parent_hash,
+            epoch=request.epoch,
+            view=request.view,
+            timestamp_ms=max(now_ms(), parent.timestamp_ms + 1),
+            author=self._key.public,
+            extrinsics=self._candidates(request.parent_hash),
+            verified=self._pool.verified,
+            on_refused=self._on_refused,
+        )
+
     def _on_refused(self, extrinsic: bytes, error: RuntimeFault) -> None:
         """Take an extrinsic that cannot be included out of the pool, so that it is not taken for work again."""
-        if isinstance(error, DoesNotFit):
+        # What comes too early waits for an earlier one of its sender, which did not fit.
+        early = isinstance(error, InvalidTransaction) and error.code == "future"
+        if early or isinstance(error, DoesNotFit):
             return
-        if error.__cause__ is not None:
+        if isinstance(error, CallDefect):
             log.error("a defect in a call", exc_info=error.__cause__)
         self._pool.remove(extrinsic_hash(extrinsic), str(error))
 
@@ -315,13 +313,14 @@ class ConsensusDriver:
         self._proposed_at.setdefault(request.block_hash, trio.current_time())
         held = self._held.pop(request.block_hash, None)
         if held is not None:
-            held.cancel()
+            held[1].cancel()
         ahead_ms = request.block.header.timestamp_ms - now_ms()
         if request.certified or ahead_ms <= 0:
             self._validate(request)
             return
         scope = trio.CancelScope()
-        self._held[request.block_hash] = scope
+        header = request.block.header
+        self._held[request.block_hash] = ((header.epoch, header.view), scope)
         self._nursery.start_soon(self._validate_when_due, request, ahead_ms, scope)
 
     async def _validate_when_due(self, request: t.Validate, ahead_ms: int, scope: trio.CancelScope) -> None:
@@ -345,9 +344,18 @@ class ConsensusDriver:
             proposed = self._proposed_at.pop(executed.hash, None)
             if proposed is not None:
                 self.finality_ms.append(round((trio.current_time() - proposed) * 1000))
+        self._let_go()
         # Blocks that never became final.
         while len(self._proposed_at) > 256:
             del self._proposed_at[next(iter(self._proposed_at))]
+
+    def _let_go(self) -> None:
+        """Forget the blocks held for their time in views that are over: their time may never come."""
+        final = self._chain.final
+        for block_hash, (place, scope) in list(self._held.items()):
+            if place <= (final.epoch, final.view):
+                scope.cancel()
+                del self._held[block_hash]
 
 
 def _timing(spec: ConsensusSpec) -> Timing:

@@ -33,6 +33,8 @@ class EpochState:
     """The hashes of their blocks."""
     logged: set[tuple[int, int]] = field(default_factory=set)
     """View and kind of the certificates in the log; kind 0 stands for the view's proposal."""
+    accused: set[int] = field(default_factory=set)
+    """Views whose leader was reported for two proposals."""
     barred_view: int = 0
     """The highest view in the log at the last start: nothing is proposed up to it."""
     asked_view: int = 0
@@ -96,3 +98,4 @@ class EpochState:
         self.proposals = {at: proposal for at, proposal in self.proposals.items() if at >= view}
         self.proposed = {at: block_hash for at, block_hash in self.proposed.items() if at >= view}
         self.logged = {key for key in self.logged if key[0] >= view}
+        self.accused = {at for at in self.accused if at >= view}

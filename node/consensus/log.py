@@ -2,15 +2,17 @@
 
 A file of frames, appended and synced one at a time:
     frame  = u32be(length) || u32be(crc32 of these four bytes) || payload || u32be(crc32 of the payload)
-The first frame is the head, 8 bytes of magic, genesis hash, account and u64be(abstain_until); every other one
-holds the records of one `append`: each u32be(length) || ConsensusMessage.
+The first frame is the head: 8 bytes of magic, genesis hash, account, u64be(abstain_until), and the epoch and view
+below which records are gone, u64be each. Every other one holds the records of one `append`: each u32be(length)
+|| ConsensusMessage.
 
 Since a frame is synced before the next one is written, a crash can only tear the last one: a tail that is cut
 short, zero, or of the right length with the wrong checksum is dropped at the next start, and nothing in it was
 ever sent. Damage anywhere else would silently forget votes, so the file is refused.
 
 Records of final views are dropped: out of memory at once, out of the file when it has grown enough to be
-written anew (beside the old one, synced, renamed).
+written anew (beside the old one, synced, renamed). What they said is then known only from the database's last
+final block: an older copy of the database than that is refused (`require`), or votes could be given twice.
 
 Abstention. A validator that lost its log may have voted in any view it does not remember. It abstains until two
 epoch boundaries past the newest epoch that it can prove by sync after a quorum of the other validators has told
@@ -39,7 +41,8 @@ from runtime.codec import CodecError, decode, encode
 from runtime.quorum import quorum
 
 _MAGIC = b"pocllog1"
-_HEAD_SIZE = len(_MAGIC) + HASH_SIZE + PUBLIC_SIZE + 8
+_NAME_SIZE = len(_MAGIC) + HASH_SIZE + PUBLIC_SIZE
+_HEAD_SIZE = _NAME_SIZE + 24
 _COMPACT_BYTES = 4 * 1024 * 1024
 
 
@@ -65,7 +68,7 @@ class ConsensusLog:
 
         Raise NodeStartError when there is one already or the disk refuses.
         """
-        head = _MAGIC + genesis_hash + account + abstain_until.to_bytes(8, "big")
+        head = _MAGIC + genesis_hash + account + _numbers(abstain_until, 0, 0)
         if path.exists():
             raise NodeStartError(f"{path}: exists already; a validator's log is never replaced")
         try:
@@ -83,7 +86,7 @@ class ConsensusLog:
             if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
                 raise NodeStartError(f"{path}: is no consensus log of this version")
             head = frames[0]
-            if head[len(_MAGIC) : -8] != genesis_hash + account:
+            if head[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
                 raise NodeStartError(f"{path}: belongs to another chain or another validator")
             if size < len(data):
                 os.truncate(path, size)
@@ -97,7 +100,21 @@ class ConsensusLog:
     @property
     def abstain_until(self) -> int:
         """The first epoch in which this validator may vote and propose."""
-        return int.from_bytes(self._head[-8:], "big")
+        return int.from_bytes(self._head[_NAME_SIZE : _NAME_SIZE + 8], "big")
+
+    def require(self, epoch: int, view: int) -> None:
+        """Raise NodeStartError unless the database is as new as what the log has dropped.
+
+        `epoch` builds on the database's last final block; `view` is that of its FINALIZE certificate, 0 when
+        the block closes the epoch before.
+        """
+        head = self._head
+        dropped = int.from_bytes(head[-16:-8], "big"), int.from_bytes(head[-8:], "big")
+        if (epoch, view) < dropped:
+            raise NodeStartError(
+                f"{self._path}: is newer than the database, which is at epoch {epoch}, view {view}, and the log "
+                f"at {dropped[0]}, {dropped[1]}: restore both or neither"
+            )
 
     @property
     def records(self) -> list[ConsensusMessage]:
@@ -124,6 +141,7 @@ class ConsensusLog:
     def prune(self, epoch: int, view: int) -> None:
         """Drop the records below this epoch and view: their blocks are final and committed."""
         self._live = [(place, record) for place, record in self._live if place >= (epoch, view)]
+        self._head = self._head[:-16] + _numbers(epoch, view)
         live_bytes = sum(len(record) for _, record in self._live)
         if self._size > max(_COMPACT_BYTES, 4 * live_bytes):
             self._rewrite()
@@ -163,6 +181,10 @@ def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], vali
 def _place(record: ConsensusMessage) -> tuple[int, int]:
     content = getattr(record, record.WhichOneof("message") or "vote")
     return content.epoch, content.view
+
+
+def _numbers(*values: int) -> bytes:
+    return b"".join(value.to_bytes(8, "big") for value in values)
 
 
 def _frame(payload: bytes) -> bytes:

@@ -67,7 +67,10 @@ class FinalBlock:
     hash: bytes
     number: int
     certificate: Certificate | None
-    """Its own FINALIZE certificate; None for block 0, which needs none."""
+    """A FINALIZE certificate of it, or of a descendant in its epoch (what made it final); None for block 0.
+
+    Its view tells the core below which view it may have voted and forgotten it: it must not be left out.
+    """
 
 
 class TimerKind(Enum):

@@ -43,7 +43,7 @@ class LineDisplay:
         self._console = console
         self._names = names
         self._phase = (0, 0)
-        self._ended = 0
+        self._told: set[int] = set()
 
     def __enter__(self) -> LineDisplay:
         return self
@@ -59,9 +59,10 @@ class LineDisplay:
 
     def show(self, seen: Observation) -> None:
         """Print what changed since the last call."""
-        for number in sorted(seen.ended):
-            if number > self._ended and seen.accuracy(number) is not None:
-                self._ended = number
+        for number in sorted(seen.ended.keys() - self._told):
+            # A settled round is told of once its model was measured; a void one has none.
+            if is_void(seen.ended[number]) or seen.accuracy(number) is not None:
+                self._told.add(number)
                 self.say(_ended_line(seen, number, self._names))
         phase = (seen.current.round, seen.current.state.phase)
         if phase != self._phase:

@@ -6,10 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import grpc
-
 from node.devnet.remote import RemoteNode
 from node.errors import DevnetError
+from pocl.client import ClientError
 from pocl.v1.aggregation_pb2 import AggregationEvent, Verdict
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.coin_pb2 import CoinEvent
@@ -87,10 +86,10 @@ class Observer:
             for node in self.nodes:
                 self.seen.infos[node.name] = node.node_info()
             self._scan_blocks(self.nodes[0])
-            self.seen.current = self.nodes[0].current_round()
+            self.seen.current = self.nodes[0].round()
             self._end_rounds(self.nodes[0])
-        except grpc.RpcError as error:
-            raise DevnetError(f"a node does not answer: {describe(error)}") from None
+        except ClientError as error:
+            raise DevnetError(f"a node does not answer: {error}") from None
         return self.seen
 
     def update_reports(self, from_round: int) -> None:
@@ -99,8 +98,8 @@ class Observer:
             for node in self.nodes:
                 for report in node.reports(from_round):
                     self.seen.reports.setdefault(report.round, {})[node.name] = report
-        except grpc.RpcError as error:
-            raise DevnetError(f"a node does not answer: {describe(error)}") from None
+        except ClientError as error:
+            raise DevnetError(f"a node does not answer: {error}") from None
 
     def _scan_blocks(self, node: RemoteNode) -> None:
         final = self.seen.infos[node.name].final_number
@@ -147,11 +146,3 @@ def delivered(view: RoundView) -> list[MinerView]:
 def is_void(view: RoundView) -> bool:
     """Tell whether an ended round was void."""
     return view.summary.outcome != SETTLED
-
-
-def describe(error: grpc.RpcError) -> str:
-    """Return a gRPC error as one line."""
-    code, details = getattr(error, "code", None), getattr(error, "details", None)
-    if callable(code) and callable(details):
-        return f"{code().name}: {' '.join(str(details()).split())}"
-    return " ".join(str(error).split())

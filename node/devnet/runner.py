@@ -8,21 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import grpc
-
 from node.chain_spec import ChainSpec
 from node.dev_accounts import dev_name, dev_uri, with_validators
 from node.devnet import summary
 from node.devnet.display import Display
-from node.devnet.observer import Observation, Observer, describe
+from node.devnet.observer import Observation, Observer
 from node.devnet.processes import NodeProcess, stop_all
 from node.devnet.remote import RemoteNode
 from node.errors import DevnetError
 from node.layout import worker_token_file
-from pocl.extrinsics import extrinsic_hash, sign_call, u128
+from pocl.client import ClientError
+from pocl.extrinsics import extrinsic_hash
 from pocl.keys import Keypair
-from pocl.v1.coin_pb2 import CoinCall
-from pocl.v1.extrinsic_pb2 import Call
 
 START_SECONDS = 120.0
 """How long a node may take until its services answer."""
@@ -32,6 +29,9 @@ STALL_SECONDS = 300.0
 
 MEASURE_SECONDS = 60.0
 """How long after the last round the workers may still be measuring its model."""
+
+AGREE_SECONDS = 60.0
+"""How long after the last round a node may be behind the others."""
 
 _POLL_SECONDS = 0.3
 
@@ -112,7 +112,15 @@ class Devnet:
         # Payment begins in the block after the closing one.
         self._until(observer, lambda: seen.scanned >= closing + 2)
         height = max(info.final_number for info in seen.infos.values())
-        self._until(observer, lambda: all(info.final_number >= height for info in seen.infos.values()))
+        deadline = time.monotonic() + AGREE_SECONDS
+
+        def behind() -> list[str]:
+            return [name for name, info in seen.infos.items() if info.final_number < height]
+
+        self._until(observer, lambda: not behind() or time.monotonic() > deadline)
+        if behind():
+            names = ", ".join(behind())
+            raise DevnetError(f"block {height} is not final at {names} after {AGREE_SECONDS:.0f} s")
         return summary.build(self.spec.id, seen, self.remotes, height, self.options.rounds)
 
     def _until(self, observer: Observer, done: Callable[[], bool], submit: bool = False) -> None:
@@ -147,11 +155,10 @@ class Devnet:
 
     def _submit_transfers(self, seen: Observation) -> None:
         remote = self.remotes[0]
-        info = remote.chain_info()
         accounts = [Keypair.from_uri(node.uri) for node in self.nodes]
         if len(accounts) == 1:
             accounts.append(Keypair.from_uri(dev_uri(1)))
-        amount = u128(10**self.spec.properties.token_decimals)
+        amount = 10**self.spec.properties.token_decimals
         nonces: dict[bytes, int] = {}
         try:
             for index in range(self.options.transfers):
@@ -159,22 +166,16 @@ class Devnet:
                 dest = accounts[(index + 1) % len(accounts)].public
                 nonce = nonces.get(sender.public)
                 if nonce is None:
-                    nonce = remote.next_nonce(sender.public)
+                    nonce = remote.account(sender.public).pool_nonce
                 nonces[sender.public] = nonce + 1
-                args = CoinCall.Transfer(dest=dest, amount=amount).SerializeToString(deterministic=True)
-                extrinsic = sign_call(
-                    sender,
-                    Call(pallet="coin", function="transfer", args=args),
-                    genesis_hash=info.genesis_hash,
-                    spec_version=info.spec_version,
-                    transaction_version=info.transaction_version,
-                    nonce=nonce,
+                extrinsic = remote.sign(
+                    sender, remote.call("coin", "transfer", dest=dest, amount=amount), nonce=nonce
                 )
                 # Noted before it is sent: it may be in a block before the answer is here.
                 seen.submitted.add(extrinsic_hash(extrinsic))
                 remote.submit(extrinsic)
-        except grpc.RpcError as error:
-            raise DevnetError(f"a transfer was refused: {describe(error)}") from None
+        except ClientError as error:
+            raise DevnetError(f"a transfer was refused: {error}") from None
 
 
 def run_devnet(options: DevnetOptions, display: Display) -> dict[str, Any]:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import grpc
-
-from node.devnet.observer import Observation, describe, is_void
+from node.devnet.observer import Observation, is_void
 from node.devnet.remote import RemoteNode
 from node.errors import DevnetError
+from pocl.client import ClientError
 from pocl.extrinsics import u128_int
 from pocl.keys import ss58_encode
 from pocl.v1.aggregation_pb2 import Verdict
@@ -69,8 +68,8 @@ def percentile(values: Sequence[int], percent: int) -> int | None:
 def _node(node: RemoteNode, seen: Observation, height: int) -> dict[str, Any]:
     try:
         view = node.block(height)
-    except grpc.RpcError as error:
-        raise DevnetError(f"node {node.name} does not answer: {describe(error)}") from None
+    except ClientError as error:
+        raise DevnetError(f"node {node.name} does not answer: {error}") from None
     return {
         "name": node.name,
         "finalized_number": view.block.header.number,

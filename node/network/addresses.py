@@ -154,11 +154,6 @@ class AddressBook:
         if entry is not None:
             entry.failures = 0
 
-    def addresses_of(self, peer_id: str) -> list[Address]:
-        """Return the known addresses of a peer, the best first."""
-        entry = self._entries.get(peer_id)
-        return list(entry.addresses) if entry is not None else []
-
     def _politeness(self, peer_id: str) -> float:
         # Of two peers that learn of each other at once, the one with the smaller id dials first.
         return 0.0 if self._own < peer_id else FIRST_RETRY_S

@@ -3,8 +3,10 @@
 A pull asks for whole chunks at growing offsets, up to 1 MiB a request. The answer to offset 0 carries the
 hash of every chunk; that list and the size must hash to the blob's name, and then each chunk is checked when
 it arrives, so a peer can waste one request of this node and no more. What is already here is kept when the
-next peer goes on. A name stands for one size, so a blob that is larger than the caller allows is given up
-after the first answer, and that is no fault of the peer.
+next peer goes on. A peer that gives less than an answer in `_SLOW_S` goes on beside the next one: who keeps
+this node waiting, the holder first of all, must not keep it from those who have the blob as well. A name
+stands for one size, so a blob that is larger than the caller allows is given up after the first answer, and
+that is no fault of the peer.
 
 A blob that this node may not give away yet, or does not have, is answered with found = false.
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -30,12 +32,14 @@ logger = logging.getLogger(__name__)
 
 BLOBS = "blobs"
 MAX_REQUEST_BYTES = 128
-SERVE_TIMEOUT_S = 30.0
 MAX_ANSWER = 2**20
 """Bytes of chunks in one answer."""
 
-_FETCHES = 4
+_FETCHES = 40
+"""Blobs fetched at a time: more than a worker asks for at once, so that those nobody gives hold up no other."""
+
 _REQUEST_S = 20.0
+_SLOW_S = 0.5
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 0.1, 2.0
 
 
@@ -74,10 +78,27 @@ class _Pull:
     hashes: list[bytes] = field(default_factory=list)
     parts: list[bytes] = field(default_factory=list)
     offset: int = 0
+    changed: trio.Event = field(default_factory=trio.Event)
+    """Set when one of the peers is done with it, whatever came of it."""
 
     @property
     def done(self) -> bool:
         return self.offset == self.size
+
+    @property
+    def over(self) -> bool:
+        return self.done or self.too_large
+
+    def fork(self) -> _Pull:
+        """Return a pull that goes on from here with one peer."""
+        return replace(self, hashes=list(self.hashes), parts=list(self.parts), changed=trio.Event())
+
+    def join(self, other: _Pull) -> None:
+        """Take over what a fork has got, if that is more."""
+        if (other.too_large, other.size >= 0, other.offset) > (self.too_large, self.size >= 0, self.offset):
+            self.too_large, self.size, self.hashes = other.too_large, other.size, other.hashes
+            self.parts, self.offset = other.parts, other.offset
+        self.changed.set()
 
     @property
     def max_answer(self) -> int:
@@ -129,26 +150,42 @@ class BlobFetcher:
         pull = _Pull(name, min(max_bytes, self._max_bytes), -(-self._max_bytes // BLOB_CHUNK))
         with trio.move_on_after(timeout_s):
             async with self._limit:
-                pause = _FIRST_PAUSE_S
-                while not await self._round(pull, holder):
-                    await trio.sleep(pause)
-                    pause = min(_MAX_PAUSE_S, pause * 1.6)
+                await self._pull(pull, holder)
         if not pull.done:
             return None
         return await trio.to_thread.run_sync(b"".join, pull.parts)
 
-    async def _round(self, pull: _Pull, holder: bytes | None) -> bool:
-        for session in self._sessions(holder):
-            try:
-                await self._pull_from(pull, session)
-            except RequestFailed as error:
-                logger.debug("blob %s: %s", pull.name.hex(), error)
-            if pull.done or pull.too_large:
-                return True
-        return False
+    async def _pull(self, pull: _Pull, holder: bytes | None) -> None:
+        """Ask one peer after the other, again and again, until the pull is over."""
+        busy: set[Session] = set()
+        pause = _FIRST_PAUSE_S
+        async with trio.open_nursery() as nursery:
+            while True:
+                for session in self._sessions(holder):
+                    if not pull.over and session not in busy:
+                        fork = pull.fork()
+                        nursery.start_soon(self._ask, pull, fork, session, busy)
+                        await _until_slow(fork)
+                if pull.over:
+                    break
+                pull.changed = trio.Event()
+                with trio.move_on_after(pause):
+                    await pull.changed.wait()
+                pause = min(_MAX_PAUSE_S, pause * 1.6)
+            nursery.cancel_scope.cancel()
+
+    async def _ask(self, pull: _Pull, fork: _Pull, session: Session, busy: set[Session]) -> None:
+        busy.add(session)
+        try:
+            await self._pull_from(fork, session)
+        except RequestFailed as error:
+            logger.debug("blob %s: %s", pull.name.hex(), error)
+        busy.discard(session)
+        pull.join(fork)
+        fork.changed.set()
 
     async def _pull_from(self, pull: _Pull, session: Session) -> None:
-        while not pull.done and not pull.too_large:
+        while not pull.over:
             request = BlobRequest(hash=pull.name, offset=pull.offset, max_bytes=MAX_ANSWER)
             data = await session.request(BLOBS, encode(request), pull.max_answer, _REQUEST_S)
             try:
@@ -162,6 +199,16 @@ class BlobFetcher:
             if problem is not None:
                 self._charge(session.link.peer_id, MALFORMED, f"a blob that it gave: {problem}")
                 return
+
+
+async def _until_slow(fork: _Pull) -> None:
+    """Return when a peer is done, or has given less than a full answer in `_SLOW_S`."""
+    while True:
+        before = fork.offset
+        with trio.move_on_after(_SLOW_S):
+            await fork.changed.wait()
+        if fork.changed.is_set() or fork.offset < before + MAX_ANSWER:
+            return
 
 
 def holder_first(sessions: list[Session], holder: Session | None) -> list[Session]:

@@ -51,13 +51,6 @@ class Stream:
         finally:
             self.writing_since = None
 
-    async def end_write(self) -> None:
-        """Tell the other side that nothing more follows. Raise LinkError."""
-        try:
-            await self._stream.close_write()
-        except Exception as error:
-            raise LinkError(f"cannot close: {said(error)}") from error
-
     async def close(self) -> None:
         """End the stream in both directions; errors do not matter any more."""
         with contextlib.suppress(Exception), trio.CancelScope(shield=True):

@@ -8,6 +8,8 @@ Rules:
 - a full pool evicts what is worth least: future before ready, then low priority, then the latest, always the
   sender's highest nonce, so that nobody's queue is torn. What would itself be evicted at once is refused
   (PoolFull);
+- an operational call of a round to come cannot be judged yet, and costs nothing: a validator may have a few,
+  and they make place for those that are due;
 - a signature is verified once: `verified` names the extrinsics that validation has passed, and execution may
   rely on it;
 - nothing invalid stays: each block takes out what it included and what expired, and validates again the

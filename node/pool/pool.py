@@ -8,7 +8,6 @@ from collections.abc import Callable, Container, Iterable
 from node.pool.order import EvictionOrder, PoolTransaction, ReadyIterator, SenderQueue
 from node.pool.types import (
     AlreadyInPool,
-    PoolError,
     PoolEvent,
     PoolFull,
     PoolLimits,
@@ -159,17 +158,6 @@ class TransactionPool:
         self._refresh(touched)
         self._emit()
 
-    def on_retracted(self, extrinsics: Iterable[bytes]) -> int:
-        """Take back extrinsics of blocks that did not become final; return how many were taken."""
-        taken = 0
-        for data in extrinsics:
-            try:
-                self.submit(data)
-            except (PoolError, InvalidTransaction):
-                continue
-            taken += 1
-        return taken
-
     def take_unpropagated(self, max_count: int = 256, max_bytes: int = 2**20) -> list[bytes]:
         """Return ready extrinsics that were not returned before, for peers; operational ones first.
 
@@ -215,13 +203,26 @@ class TransactionPool:
     def _insert_operational(self, entry: PoolTransaction) -> None:
         if entry.provides in self._operational:
             raise Underpriced("the pool holds another operational call for the same round, kind and account")
-        limits = self.limits
-        size = self._operational_bytes + len(entry.data)
-        if len(self._operational) >= limits.operational_count or size > limits.operational_bytes:
+        early = [other for other in self._operational.values() if other.future]
+        if entry.future:
+            own = sum(other.signer == entry.signer for other in early)
+            if own >= self.limits.max_early_per_sender:
+                raise PoolFull(
+                    f"one validator may have {self.limits.max_early_per_sender} calls ahead of time"
+                )
+        else:
+            while early and self._operational_full(entry):
+                self._drop(early.pop(), "the pool is full, and this call's round is not due")
+        if self._operational_full(entry):
             raise PoolFull("no space for more operational calls: wait for a block")
         self._put(entry)
         if not entry.future:
             self._announce_ready(entry.hash)
+
+    def _operational_full(self, entry: PoolTransaction) -> bool:
+        size = self._operational_bytes + len(entry.data)
+        limits = self.limits
+        return len(self._operational) >= limits.operational_count or size > limits.operational_bytes
 
     def _insert_normal(self, entry: PoolTransaction) -> None:
         """Take in a normal transaction and take out what must leave for it; an error leaves all as before."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from node.errors import PoclError
 
-class PoolError(Exception):
+
+class PoolError(PoclError):
     """The pool does not take a transaction, valid as it may be."""
 
 
@@ -52,6 +54,8 @@ class PoolLimits:
     max_extrinsic_bytes: int = 2**20
     operational_count: int = 4096
     operational_bytes: int = 32 * 2**20
+    max_early_per_sender: int = 8
+    """Operational calls of rounds to come, which no state can judge yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,4 @@
-"""Who may call the unsafe methods: the node's own worker, from this machine, with the token the node gave
-it.
-"""
+"""Who may call the unsafe methods: the node's own worker, from this machine, with the token the node gave it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ what happened                                               status
 malformed, badly signed, wrong chain or version             INVALID_ARGUMENT
 stale, expired, cannot pay, call refused, state pruned      FAILED_PRECONDITION
 in the pool already, or its place in the pool is taken      ALREADY_EXISTS
-    pool or blob store full, too many calls or streams          RESOURCE_EXHAUSTED
+pool or blob store full, too many calls or streams          RESOURCE_EXHAUSTED
 no such block, round, transaction, blob                     NOT_FOUND
 the node is stopping                                        UNAVAILABLE
 anything nobody expected                                    INTERNAL
@@ -99,9 +99,7 @@ def _known(error: BaseException) -> RpcFault | None:
 
 
 def reason_of(error: InvalidTransaction | PoolError) -> str:
-    """Return why an extrinsic is not taken, in one line that begins with the dispatch error where there is
-    one.
-    """
+    """Return why an extrinsic is not taken, in one line that begins with the dispatch error where there is one."""
     if isinstance(error, InvalidTransaction) and error.label and not error.reason.startswith(error.label):
         return f"{error.label}: {error.reason}"
     return str(error)

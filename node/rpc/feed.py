@@ -15,9 +15,7 @@ from node.rpc.errors import stopping
 
 
 class FinalFeed:
-    """The newest final number, to wait for. `advance` and `close` are called by the node, the rest by
-    streams.
-    """
+    """The newest final number, to wait for. `advance` and `close` are called by the node, the rest by streams."""
 
     def __init__(self, number: int) -> None:
         self._condition = threading.Condition()

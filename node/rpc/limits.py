@@ -16,12 +16,13 @@ from node.rpc.errors import exhausted
 class RpcLimits:
     """The bounds of the server. A *host* is a client's address without its port."""
 
-    threads: int = 96
+    threads: int = 128
     """Each call in progress holds one, each stream for as long as it lives."""
     streams: int = 64
     streams_per_host: int = 32
-    worker_streams: int = 8
-    """Of the node's own worker, which outside clients cannot crowd out."""
+    worker_streams: int = 40
+    """Of the node's own worker, which outside clients cannot crowd out: its stream of rounds, and the blobs
+    it fetches side by side."""
     waiting: int = 128
     """Calls that may wait for a thread; beyond, RESOURCE_EXHAUSTED at once."""
     calls_per_second: float = 1000.0
@@ -93,9 +94,7 @@ class StreamLimit:
 
 
 def host_of(peer: str) -> str:
-    """Return the address of a gRPC peer such as `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`, without the
-    port.
-    """
+    """Return the address of a gRPC peer such as `ipv4:127.0.0.1:5000` or `ipv6:%5B::1%5D:5000`, without the port."""
     kind, _, rest = peer.partition(":")
     if kind not in ("ipv4", "ipv6"):
         return peer

@@ -73,9 +73,7 @@ class RoundsService(RoundsServiceServicer):
                 yield view
 
     def _current(self, number: int) -> pb.RoundView:
-        """Return the current round after final block `number`, made once for all who ask while it is
-        newest.
-        """
+        """Return the current round after final block `number`, made once for all who ask while it is newest."""
         with self._lock:
             if self._newest is None or self._newest[0] != number:
                 view = self._view(number, None)

@@ -57,9 +57,7 @@ class StateService(StateServiceServicer):
     def ListStorage(
         self, request: pb.ListStorageRequest, context: grpc.ServicerContext
     ) -> pb.ListStorageResponse:
-        """Return a page of the entries under a prefix; `next` is what to pass as `after` for the page behind
-        it.
-        """
+        """Return a page of the entries under a prefix; `next` is what to pass as `after` for the page behind it."""
         if request.limit > MAX_ENTRIES:
             raise invalid(f"limit is {request.limit}: at most {MAX_ENTRIES} entries a page")
         header, state = self._at(request)

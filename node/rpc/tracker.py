@@ -85,9 +85,7 @@ class Watcher:
 
 
 class TransactionTracker:
-    """See the module's docstring. It is made, and `catch_up` called, on the trio thread; the rest
-    anywhere.
-    """
+    """See the module's docstring. It is made, and `catch_up` called, on the trio thread; the rest anywhere."""
 
     def __init__(self, chain: Chain, pool: TransactionPool) -> None:
         self._chain = chain

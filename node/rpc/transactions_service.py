@@ -21,9 +21,7 @@ from runtime.frame.errors import InvalidTransaction
 
 MAX_BATCH = 1000
 _BATCH_SLICE = 50
-"""Extrinsics of a batch that are validated in one visit to the trio thread, so that consensus is not held
-up.
-"""
+"""Extrinsics of a batch that are validated in one visit to the trio thread, so that consensus is not held up."""
 
 
 class TransactionsService(TransactionsServiceServicer):

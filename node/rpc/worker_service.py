@@ -2,6 +2,8 @@
 
 - Every method demands a loopback peer and the worker's token (node/rpc/auth.py).
 - The node signs; the worker never holds the key. What it signs is an operational call for the round it names.
+- What it fetches from peers for the worker it keeps and serves on: a blob that one honest miner has, all can
+  have.
 - A salt is BLAKE2b-256, keyed by a secret of the validator, of round and kind: the same after any restart,
   and unknown to everyone else. The secret is derived from the validator's seed, so nothing else has to be
   kept.
@@ -10,10 +12,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 
 import grpc
 
+from node.blobs import BlobStoreError
 from node.pool import Underpriced
 from node.rpc.auth import require_worker
 from node.rpc.blobs_service import checked_name
@@ -27,6 +31,8 @@ from pocl.v1.blobs_service_pb2 import BlobChunk
 from pocl.v1.worker_service_pb2_grpc import WorkerServiceServicer
 from runtime.frame.errors import InvalidTransaction
 from runtime.frame.pallet import OPERATIONAL
+
+log = logging.getLogger("pocl.rpc")
 
 MAX_FETCH_MS = 600_000
 MAX_KIND = 64
@@ -102,6 +108,7 @@ class WorkerService(WorkerServiceServicer):
         data = self._node.blobs.get(name)
         if data is None:
             data = self._pull(name, max_bytes, request, context)
+            self._serve_on(data)
         if len(data) > max_bytes:
             raise not_found(
                 f"the blob 0x{name.hex()} has {len(data)} bytes, more than the {max_bytes} asked for"
@@ -160,6 +167,16 @@ class WorkerService(WorkerServiceServicer):
             raise not_found(f"what peers gave for 0x{name.hex()} is another blob")
         return data
 
+    def _serve_on(self, data: bytes) -> None:
+        """Keep what peers gave, and give it to others: of a winner's weights one honest miner may be the only
+        one whom the winner let have them, and all need them.
+        """
+        round = self._node.chain.epoch_change.epoch  # round r is epoch r
+        try:
+            self._node.blobs.put(data, round, pb.AFTER_TRAIN)
+        except BlobStoreError as error:
+            log.warning("a blob of peers is not kept: %s", error)
+
     def _key(self) -> Keypair:
         key = self._node.config.validator_key
         if key is None:
@@ -168,9 +185,7 @@ class WorkerService(WorkerServiceServicer):
 
 
 def salt(key: Keypair, genesis_hash: bytes, round: int, kind: str) -> bytes:
-    """Return the validator's salt for one kind of commitment in one round (rule in the module's
-    docstring).
-    """
+    """Return the validator's salt for one kind of commitment in one round (rule in the module's docstring)."""
     secret = hash256("pocl/salt-secret/1", key.seed)
     message = b"pocl/salt/1" + genesis_hash + round.to_bytes(8, "big") + kind.encode()
     return hashlib.blake2b(message, digest_size=32, key=secret).digest()

@@ -99,18 +99,7 @@ class Database:
             except FAILURES as error:
                 raise StorageError(f"{self.path}: cannot prune: {error}") from error
 
-    def put_meta(self, name: str, value: bytes) -> None:
-        """Set one of the node's own small values; synced."""
-        try:
-            self.db.put(schema.LOCAL + name.encode(), value, sync=True)
-        except FAILURES as error:
-            raise StorageError(f"{self.path}: cannot write {name}: {error}") from error
-
     # Reading: any thread.
-
-    def get_meta(self, name: str) -> bytes | None:
-        """Return one of the node's own small values."""
-        return self.get(schema.LOCAL + name.encode())
 
     @property
     def empty(self) -> bool:

@@ -3,7 +3,6 @@
 | prefix | key                                     | value                                                   |
 | ------ | --------------------------------------- | ------------------------------------------------------- |
 | m      | name                                    | the database's own values: the names below              |
-| l      | name                                    | small values local to the node (Database.put_meta)      |
 | h      | u64 number                              | Header of a final block                                 |
 | b      | u64 number                              | its Block without the header                            |
 | e      | u64 number                              | its BlockEvents                                         |
@@ -30,7 +29,6 @@ U64 = 8
 _MAX = 2**64 - 1
 
 META = b"m"
-LOCAL = b"l"
 HEADER = b"h"
 BODY = b"b"
 EVENTS = b"e"
@@ -57,8 +55,7 @@ META_OLDEST_BODY = META + b"oldest-body"
 STALE_REPLACED = 0
 """Kind of a stale tree node or history entry: something newer took its place."""
 STALE_TOMBSTONE = 1
-"""Kind of a deletion's own entry. It sorts after what it hides: were it removed first, that would
-reappear."""
+"""Kind of a deletion's own entry. It sorts after what it hides: were it removed first, that would reappear."""
 
 TOMBSTONE = b"\0"
 PRESENT = b"\1"
@@ -116,8 +113,7 @@ def stale_target(key: bytes) -> bytes:
 
 
 def end_of(prefix: bytes) -> bytes:
-    """Return the first key that sorts after all keys that start with `prefix`, whose first byte is not
-    0xff."""
+    """Return the first key that sorts after all keys that start with `prefix`, whose first byte is not 0xff."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes((head[-1] + 1,))
 

@@ -26,8 +26,7 @@ class BlockWriter:
         self._flat: dict[bytes, bytes | None] = {}
 
     def add(self, blocks: Sequence[ExecutedBlock], justifications: Sequence[Justification]) -> None:
-        """Add blocks in order (see Database.commit). Raise ValueError when one does not follow or is not
-        justified."""
+        """Add blocks in order (see Database.commit). Raise ValueError when one does not follow or is not justified."""
         if self._final is None:
             if len(blocks) != 1 or justifications:
                 raise ValueError("the genesis block is stored first, alone and without justification")

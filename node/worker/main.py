@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from node.errors import PoclError
 from node.lifetime import die_with_parent
+from node.worker import STATUS_UNUSABLE
 from node.worker.behaviours import BEHAVIOURS, HONEST, behave
 from node.worker.connection import Connection, Miner, ask_who_i_am, read_token
 from node.worker.context import NodeContext
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from node.worker.learning.learner import TaskLearner
 
 log = logging.getLogger("pocl.worker")
-
-STATUS_UNUSABLE = 2
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -45,8 +45,7 @@ class Judgement:
 def judge(
     provisional: Sequence[bytes], audits: Iterable[Sequence[Verdict]], miners: int, faulty: int
 ) -> list[Judgement]:
-    """Return the judgement on each provisional winner. `audits` are the auditors' verdicts in the same
-    order."""
+    """Return the judgement on each provisional winner. `audits` are the auditors' verdicts in the same order."""
     rows = list(audits)
     waiting = miners - len(rows)
     result = []

@@ -28,8 +28,7 @@ class InvalidTag(DispatchError):
 
 
 class SameTag(DispatchError):
-    """Two tags of one audit are equal although the weights differ, or differ although the weights are the
-    same."""
+    """Two tags of one audit are equal although the weights differ, or differ although the weights are the same."""
 
 
 class WrongLength(DispatchError):

@@ -63,7 +63,11 @@ def read_model(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
     for name, view in sorted(views.items()):
         if view["dtype"] != "F32":
             raise InvalidWeights(f"tensor {name!r} is {view['dtype']}: weights are F32")
-        tensor = np.frombuffer(view["data"], dtype="<f4").reshape(view["shape"])
+        try:
+            tensor = np.frombuffer(view["data"], dtype="<f4").reshape(view["shape"])
+        except (ValueError, OverflowError) as error:
+            # Shapes that safetensors takes and NumPy does not: 65 dimensions, or 2^63 times nothing.
+            raise InvalidWeights(f"tensor {name[:60]!r} has no possible shape: {error}") from None
         if tensor.size == 0:
             raise InvalidWeights(f"tensor {name!r} is empty")
         # One comparison refuses NaN and infinities too: NaN compares false.

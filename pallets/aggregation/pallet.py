@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pallets.aggregation import audit as auditing
 from pallets.aggregation.errors import (
@@ -111,20 +111,25 @@ class Aggregation(Pallet):
         InvalidBaselines,
         InvalidFalseTags,
     )
-    events = AggregationEvent
+    events: ClassVar = {
+        AggregationEvent.Audited: "A miner gave its verdicts on the provisional winners.",
+        AggregationEvent.WinnerDisqualified: "The audit took a provisional winner's place.",
+        AggregationEvent.WinnersConfirmed: "The winners that passed the audit; AGGREGATE begins.",
+        AggregationEvent.Attested: "A miner attested a new global model.",
+        AggregationEvent.FalseTag: "f+1 attesters found an auditor's tag on a winner false.",
+        AggregationEvent.FreeRide: "A winner is no better than the model it started from: the base share only.",
+    }
 
-    GlobalModel = StorageValue[Any](
+    GlobalModel = StorageValue(
         Hash,
         default=ZERO_HASH,
         doc="Blob name of the global model; zeros stand for the task's initial model.",
     )
-    Audits = StorageDoubleMap[Any, Any, Any](
-        U64, AccountId, Message(AuditRecord), doc="Verdicts by round and auditor."
-    )
-    Confirmed = StorageMap[Any, Any](
+    Audits = StorageDoubleMap(U64, AccountId, Message(AuditRecord), doc="Verdicts by round and auditor.")
+    Confirmed = StorageMap(
         U64, Message(Winners), doc="The winners of a round that passed the audit, from AGGREGATE on."
     )
-    Attestations = StorageDoubleMap[Any, Any, Any](
+    Attestations = StorageDoubleMap(
         U64, AccountId, Message(Attestation), doc="Attestations of the new global model, by round and miner."
     )
 
@@ -202,8 +207,7 @@ class Aggregation(Pallet):
 
     def global_model(self) -> bytes:
         """Return the blob name of the current global model."""
-        model: bytes = self.GlobalModel.get()
-        return model
+        return self.GlobalModel.get()
 
     def audit_decided(self, round: int) -> bool:
         """Return whether no further audit can change who wins."""

@@ -8,8 +8,9 @@ Rules:
 - an entry *waits*, is *dealt* to a miner of the round, or is *unpaid*: assigned to a winner. Only a waiting
   one can be cancelled, by its sender;
 - `deal` hands out the oldest waiting entries in equal shares, at most `per_miner` each, so that no transfer
-  hangs on one miner's luck longer than another. When the round ends, winners' entries become unpaid, and all others wait again at their old places, so the oldest
-  stay first. One sender's transfers can therefore settle out of order;
+  hangs on one miner's luck longer than another. When the round ends, winners' entries become unpaid, and all
+  others wait again at their old places, so the oldest stay first. One sender's transfers can therefore settle
+  out of order;
 - `on_idle` pays unpaid entries, oldest settlement first, as the block's weight allows: the reserve of the
   sender becomes free balance of the destination, which exists from being paid;
 - a normal extrinsic costs BaseFee + ByteFee for each byte + WeightFee for each unit of weight + its tip. It
@@ -79,7 +80,13 @@ class Coin(Pallet):
         NotSender,
         Dealt,
     )
-    events = pb.CoinEvent
+    events: ClassVar = {
+        pb.CoinEvent.TransferQueued: "A transfer was reserved and waits in the queue under its index.",
+        pb.CoinEvent.TransferCancelled: "Its sender took a transfer back.",
+        pb.CoinEvent.TransferSettled: "A winner's transfer was paid out of the sender's reserve.",
+        pb.CoinEvent.RewardMinted: "A winner got its share of the round's emission.",
+        pb.CoinEvent.FeePaid: "The extrinsic's fee, which goes to the block's author.",
+    }
     constants: ClassVar = {
         "BaseFee": (U128, BASE_FEE, "What every normal extrinsic costs, in the smallest unit."),
         "ByteFee": (U128, BYTE_FEE, "What each byte of a normal extrinsic costs."),
@@ -87,20 +94,20 @@ class Coin(Pallet):
         "MaxQueued": (U64, MAX_QUEUED, "How many transfers the queue holds: waiting, dealt and unpaid."),
     }
 
-    TotalIssuance = StorageValue[Any](U128, default=0, doc="The sum of all balances, free and reserved.")
-    Queue = StorageMap[Any, Any](
+    TotalIssuance = StorageValue(U128, default=0, doc="The sum of all balances, free and reserved.")
+    Queue = StorageMap(
         U64, Message(pb.QueuedTransfer), doc="Transfers not paid yet, by index: the older, the lower."
     )
-    Queued = StorageValue[Any](U64, default=0, doc="The number of entries of Queue.")
-    NextIndex = StorageValue[Any](U64, default=0, doc="The index of the next transfer.")
-    FirstFresh = StorageValue[Any](U64, default=0, doc="From here to NextIndex no transfer was ever dealt.")
-    Returned = StorageValue[Any](
+    Queued = StorageValue(U64, default=0, doc="The number of entries of Queue.")
+    NextIndex = StorageValue(U64, default=0, doc="The index of the next transfer.")
+    FirstFresh = StorageValue(U64, default=0, doc="From here to NextIndex no transfer was ever dealt.")
+    Returned = StorageValue(
         Message(pb.IndexRanges), doc="Waiting transfers below FirstFresh: dealt before, but to no winner."
     )
-    Assignments = StorageValue[Any](
+    Assignments = StorageValue(
         Message(pb.Assignments), doc="The transfers dealt to the miners of the current round."
     )
-    Payouts = StorageValue[Any](
+    Payouts = StorageValue(
         Message(pb.Payouts), doc="Transfers that winners settled and on_idle has still to pay."
     )
 
@@ -288,13 +295,14 @@ class Coin(Pallet):
         waiting = [*self._returned(), (self.FirstFresh.get(), self.NextIndex.get())]
         dealt = self.Assignments.get().assignments if self.Assignments.exists() else []
         unpaid = self.Payouts.get().payouts if self.Payouts.exists() else []
+        exact = [assignment.ranges for assignment in dealt] + [payout.ranges for payout in unpaid]
         check_books(
             accounts=dict(self.pallet(System).Account.items()),
             issuance=self.TotalIssuance.get(),
             queue=dict(self.Queue.items()),
             queued=self.Queued.get(),
             waiting=waiting,
-            exact=[pair for part in (*dealt, *unpaid) for pair in _pairs(part.ranges)],
+            exact=[pair for part in exact for pair in _pairs(part)],
         )
 
     def _credit(self, who: bytes, amount: int) -> None:

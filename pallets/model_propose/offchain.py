@@ -45,9 +45,7 @@ def own_proposal(context: Context, round: int) -> Own | None:
 
 
 def committed(context: Context, view: RoundView) -> Own | None:
-    """Return what this miner committed to in the view's round, or None when it did not or can no longer open
-    it.
-    """
+    """Return what this miner committed to in the view's round, or None when it did not or can no longer open it."""
     miner = miners_of(view).get(context.account)
     if miner is None or not miner.HasField("proposal"):
         return None

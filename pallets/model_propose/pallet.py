@@ -15,7 +15,7 @@ copied.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from pallets.round import Round
 from pallets.round.books import check_only_kept, kept_rounds
@@ -58,14 +58,14 @@ class ModelPropose(Pallet):
 
     name = "model_propose"
     errors = (AlreadyProposed, WrongLength, WrongSize, NoSamples)
-    events = ModelProposeEvent
+    events: ClassVar = {
+        ModelProposeEvent.Proposed: "A miner committed to a trained model and named its test records.",
+    }
 
-    Task = StorageValue[Any](
+    Task = StorageValue(
         Bytes, default=b"", doc="The learning task, canonical JSON: data set, architecture, training."
     )
-    Proposals = StorageDoubleMap[Any, Any, Any](
-        U64, AccountId, Message(ModelProposal), doc="Proposals by round and miner."
-    )
+    Proposals = StorageDoubleMap(U64, AccountId, Message(ModelProposal), doc="Proposals by round and miner.")
 
     def genesis(self, config: Mapping[str, Any]) -> None:
         """Take `task`, the learning task as bytes."""

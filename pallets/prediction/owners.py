@@ -36,8 +36,7 @@ def is_marked(data: bytes, index: int) -> bool:
 
 
 def removed_owners(bitmaps: Iterable[bytes], count: int, faulty: int) -> list[int]:
-    """Return the owners that more than `faulty` of the bitmaps mark: an honest miner could not get their
-    records."""
+    """Return the owners that more than `faulty` of the bitmaps mark: an honest miner could not get their records."""
     bitmaps = list(bitmaps)
     return [i for i in range(count) if sum(is_marked(data, i) for data in bitmaps) > faulty]
 

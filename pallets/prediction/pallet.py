@@ -20,7 +20,7 @@ Rules of `reveal`, in REVEAL:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from pallets.commitments import PREDICTIONS, SALT_SIZE, WEIGHTS, commitment
 from pallets.model_propose import ModelPropose
@@ -98,15 +98,18 @@ class Prediction(Pallet):
         InvalidPredictions,
         CommitmentMismatch,
     )
-    events = PredictionEvent
+    events: ClassVar = {
+        PredictionEvent.Committed: "A miner committed to its predictions and marked owners without records.",
+        PredictionEvent.Revealed: "A miner opened its predictions and the name of its weights.",
+    }
 
-    Commits = StorageDoubleMap[Any, Any, Any](
+    Commits = StorageDoubleMap(
         U64, AccountId, Message(PredictionCommit), doc="Commitments to predictions, by round and miner."
     )
-    Reveals = StorageDoubleMap[Any, Any, Any](
+    Reveals = StorageDoubleMap(
         U64, AccountId, Message(PredictionReveal), doc="Opened predictions, by round and miner."
     )
-    RemovedOwners = StorageMap[Any, Any](
+    RemovedOwners = StorageMap(
         U64, Bytes, doc="Bitmap over a round's owners: those whose records f+1 miners could not get."
     )
 

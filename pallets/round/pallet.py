@@ -23,7 +23,7 @@ The seed of a round is its epoch's: all know it when the round opens. It breaks 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pallets.round import phases
 from pallets.round.config import check_config, deadline_ms
@@ -69,19 +69,26 @@ class Round(Pallet):
 
     name = "round"
     errors = (WrongRound, WrongPhase, NotMiner, AlreadyReady)
-    events = RoundEvent
+    events: ClassVar = {
+        RoundEvent.RoundStarted: "A round opened with TRAIN, for these miners, from this global model.",
+        RoundEvent.PhaseChanged: "The next phase began; early: before the last one's deadline.",
+        RoundEvent.MinerReady: "A miner said that it takes part, so that TRAIN waits for it.",
+        RoundEvent.OwnerUnavailable: "f+1 miners could not get an owner's records: it is out of this round.",
+        RoundEvent.RoundSettled: "A quorum attested the new global model; the winners' transfers settle.",
+        RoundEvent.RoundVoid: "The round ended without winners; the global model is as before.",
+    }
 
-    Config = StorageValue[Any](Message(RoundConfig), doc="The rules of the rounds.")
-    State = StorageValue[Any](
+    Config = StorageValue(Message(RoundConfig), doc="The rules of the rounds.")
+    State = StorageValue(
         Message(RoundState), doc="The current round; once it ended, phase NONE until the next one opens."
     )
-    Ready = StorageDoubleMap[Any, Any, Any](
+    Ready = StorageDoubleMap(
         U64, AccountId, Bool, default=False, doc="Miners that said in a round's TRAIN that they take part."
     )
-    Miners = StorageMap[Any, Any](
+    Miners = StorageMap(
         U64, Message(ValidatorSet), doc="The miners of a round: the validators when it opened."
     )
-    Summaries = StorageMap[Any, Any](
+    Summaries = StorageMap(
         U64, Message(RoundSummary), doc="How each round ended; kept for ever, the certificate in short."
     )
 
@@ -139,13 +146,11 @@ class Round(Pallet):
 
     def current_round(self) -> int:
         """Return the number that operational calls must name now: the round that is open, or ended last."""
-        number: int = self.State.get().round
-        return number
+        return self.State.get().round
 
     def config(self) -> RoundConfig:
         """Return the rules of the rounds."""
-        config: RoundConfig = self.Config.get()
-        return config
+        return self.Config.get()
 
     def require(self, origin: Origin, phase: Phase) -> RoundState:
         """Return the current round if `origin` may make a call of this phase in it.

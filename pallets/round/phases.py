@@ -2,7 +2,7 @@
 
 | phase     | complete when                                           | its end decides                     |
 | --------- | ------------------------------------------------------- | ----------------------------------- |
-| TRAIN     | all expected proposed, and max(f+1, min_miners) did   | void below min_miners proposals     |
+| TRAIN     | all expected proposed, and max(f+1, min_miners) did     | void below min_miners proposals     |
 | PREDICT   | every proposer committed                                | owners that f+1 marked are removed  |
 | REVEAL    | every committer that is not removed revealed            |                                     |
 | VOTE      | every miner that revealed cast its ballot               | the tally and provisional winners   |

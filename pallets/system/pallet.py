@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from pocl.extrinsics import u128
 from pocl.v1.system_pb2 import AccountInfo, SystemCall, SystemEvent
@@ -26,13 +26,16 @@ class System(Pallet):
     """What every runtime has: accounts with their nonces and balances, and the outcome of each extrinsic."""
 
     name = "system"
-    events = SystemEvent
+    events: ClassVar = {
+        SystemEvent.ExtrinsicSuccess: "The extrinsic was applied; weight and fee are what it used and paid.",
+        SystemEvent.ExtrinsicFailed: "The call was refused and undone; nonce and fee stay taken.",
+    }
 
-    Account = StorageMap[Any, Any](
+    Account = StorageMap(
         AccountId, Message(AccountInfo), doc="Nonce and balances of an account; absent = all zero."
     )
-    Number = StorageValue[Any](U64, default=0, doc="The number of the last block.")
-    RuntimeVersion = StorageValue[Any](
+    Number = StorageValue(U64, default=0, doc="The number of the last block.")
+    RuntimeVersion = StorageValue(
         U32, default=0, doc="The spec version that executed the last block; 0 before block 1."
     )
 
@@ -58,8 +61,7 @@ class System(Pallet):
 
     def runtime_version(self) -> int:
         """Return the spec version that executed the last block; 0 before block 1."""
-        version: int = self.RuntimeVersion.get()
-        return version
+        return self.RuntimeVersion.get()
 
     def set_runtime_version(self, version: int) -> None:
         """Note the spec version that executes from now on."""

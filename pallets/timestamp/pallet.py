@@ -17,7 +17,7 @@ class Timestamp(Pallet):
 
     name = "timestamp"
 
-    Now = StorageValue[Any](U64, default=0, doc="Time of the last block, in Unix milliseconds.")
+    Now = StorageValue(U64, default=0, doc="Time of the last block, in Unix milliseconds.")
 
     def genesis(self, config: Mapping[str, Any]) -> None:
         """Take the genesis header's time."""
@@ -30,5 +30,4 @@ class Timestamp(Pallet):
 
     def now(self) -> int:
         """Return the time of the block being executed, or of the last block of the state looked at."""
-        now: int = self.Now.get()
-        return now
+        return self.Now.get()

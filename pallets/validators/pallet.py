@@ -28,11 +28,11 @@ class Validators(Pallet):
 
     name = "validators"
 
-    Set = StorageValue[Any](Message(ValidatorSet), doc="The validators of the epoch, sorted by account.")
-    Leaders = StorageValue[Any](
+    Set = StorageValue(Message(ValidatorSet), doc="The validators of the epoch, sorted by account.")
+    Leaders = StorageValue(
         Message(LeaderSchedule), doc="The preferred leaders of the epoch in order, and its seed."
     )
-    Epoch = StorageValue[Any](U64, default=0, doc="The epoch of the next block.")
+    Epoch = StorageValue(U64, default=0, doc="The epoch of the next block.")
 
     def genesis(self, config: Mapping[str, Any]) -> None:
         """Take `validators`, a list of different accounts in any order."""
@@ -71,8 +71,7 @@ class Validators(Pallet):
     @property
     def seed(self) -> bytes:
         """The epoch's 32-byte seed."""
-        seed: bytes = self.Leaders.get().seed
-        return seed
+        return self.Leaders.get().seed
 
     def is_member(self, account: bytes) -> bool:
         """Return whether the account is a validator."""

@@ -11,7 +11,7 @@ When VOTE ends, the ballots become the tally (pallets/vote/tally.py) and its pro
 
 from __future__ import annotations
 
-from typing import Any
+from typing import ClassVar
 
 from pallets.commitments import LABELS, SALT_SIZE, commitment
 from pallets.model_propose import ModelPropose
@@ -67,12 +67,15 @@ class Vote(Pallet):
 
     name = "vote"
     errors = (NotRevealed, AlreadyVoted, WrongLength, InvalidLabels, LabelsMismatch, FalseBallot)
-    events = VoteEvent
+    events: ClassVar = {
+        VoteEvent.BallotCast: "An owner opened its labels and cast its ballot.",
+        VoteEvent.ProvisionalWinners: "The tally: who may win, and whose ballots counted; AUDIT begins.",
+    }
 
-    Ballots = StorageDoubleMap[Any, Any, Any](
+    Ballots = StorageDoubleMap(
         U64, AccountId, Message(Ballot), doc="Labels and rankings, by round and owner."
     )
-    Tallies = StorageMap[Any, Any](U64, Message(Tally), doc="The tally of a round, from AUDIT on.")
+    Tallies = StorageMap(U64, Message(Tally), doc="The tally of a round, from AUDIT on.")
 
     @call(VoteCall.Cast, weight=4_000, class_=OPERATIONAL, kind="cast")
     def cast(self, origin: Origin, args: VoteCall.Cast) -> None:
@@ -130,8 +133,7 @@ class Vote(Pallet):
 
     def tally(self, round: int) -> Tally:
         """Return the tally of a round that has reached AUDIT."""
-        result: Tally = self.Tallies.get(round)
-        return result
+        return self.Tallies.get(round)
 
     def forget(self, round: int) -> None:
         """Remove a round's ballots and tally."""

@@ -40,8 +40,7 @@ BASIS_POINTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class OwnerBallot:
-    """A ballot as the tally sees it: its owner, the places (best first), and the correct labels of each
-    ranked."""
+    """A ballot as the tally sees it: its owner, the places (best first), and the correct labels of each ranked."""
 
     owner: bytes
     places: Sequence[Sequence[bytes]]
@@ -61,8 +60,8 @@ class TallyRules:
 
 def tally(rules: TallyRules, candidates: Iterable[bytes], ballots: Iterable[OwnerBallot]) -> Tally:
     """Return the tally of a round. Ballots of owners that are no candidates, and ranked miners that are none,
-    are
-    left out of account."""
+    are left out of account.
+    """
     standing = sorted(set(candidates))
     countable = _countable(standing, ballots)
     counted = _screened(rules, countable) if rules.voting == "screened" else countable
@@ -105,8 +104,7 @@ def ballot_points(ballot: OwnerBallot, candidates: Sequence[bytes]) -> dict[byte
 
 
 def _countable(candidates: Sequence[bytes], ballots: Iterable[OwnerBallot]) -> list[OwnerBallot]:
-    """Return the candidates' ballots, by owner, without ranked miners that are no candidates, and none
-    empty."""
+    """Return the candidates' ballots, by owner, without ranked miners that are no candidates, and none empty."""
     standing = set(candidates)
     result = []
     for ballot in sorted(ballots, key=lambda ballot: ballot.owner):

@@ -4,8 +4,8 @@
     from pocl.keys import Keypair
 
     with Client.connect("127.0.0.1:9944") as client:
-        for status in client.transfer(Keypair.from_uri("//Alice"),
-        "5GoNkf6WdbxCFnPdAnYYQyCjAKPJgLNxXwPjwTh6DGg6gN3E", 10**12):
+        alice, bob = Keypair.from_uri("//Alice"), Keypair.from_uri("//Bob")
+        for status in client.transfer(alice, bob.address, 10**12):
             print(status.kind, status.block_number)
 
 Calls, storage keys and values, events and constants are built and read from the metadata that the node

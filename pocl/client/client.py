@@ -182,9 +182,7 @@ class Client:
             from_round = page.next_round
 
     def follow_rounds(self, *, timeout_s: float | None = None) -> Iterator[rounds_service_pb2.RoundView]:
-        """Yield the current round whenever a final block changed it; who reads slowly gets the newest
-        view.
-        """
+        """Yield the current round whenever a final block changed it; who reads slowly gets the newest view."""
         request = rounds_service_pb2.SubscribeRoundsRequest()
         return self._connection.stream(self._connection.rounds.Subscribe, request, timeout_s)
 

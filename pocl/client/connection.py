@@ -43,17 +43,17 @@ class Connection:
             )
         self.address = address
         self.timeout_s = timeout_s
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
-        self.chain = ChainServiceStub(self._channel)
-        self.state = StateServiceStub(self._channel)
-        self.transactions = TransactionsServiceStub(self._channel)
-        self.rounds = RoundsServiceStub(self._channel)
-        self.blobs = BlobsServiceStub(self._channel)
-        self.node = NodeServiceStub(self._channel)
+        self.channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self.chain = ChainServiceStub(self.channel)
+        self.state = StateServiceStub(self.channel)
+        self.transactions = TransactionsServiceStub(self.channel)
+        self.rounds = RoundsServiceStub(self.channel)
+        self.blobs = BlobsServiceStub(self.channel)
+        self.node = NodeServiceStub(self.channel)
 
     def close(self) -> None:
         """Close the channel; calls in progress end with CANCELLED."""
-        self._channel.close()
+        self.channel.close()
 
     def call(self, method: Callable[..., A], request: object) -> A:
         """Return the answer of a unary method. Raise ClientError."""

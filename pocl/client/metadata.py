@@ -63,9 +63,7 @@ class Schema:
         )
 
     def call(self, pallet: str, function: str, args: Mapping[str, Any]) -> Call:
-        """Return a call. Arguments are the fields of the function's message; see `fill` for what they may
-        be.
-        """
+        """Return a call. Arguments are the fields of the function's message; see `fill` for what they may be."""
         calls = {call.name: call for call in self.pallet(pallet).calls}
         info = _find(f"call in pallet {pallet}", function, calls)
         message = self.message(info.args)

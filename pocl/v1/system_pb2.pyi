@@ -44,11 +44,3 @@ class SystemEvent(_message.Message):
         fee: bytes
         def __init__(self, pallet: _Optional[str] = ..., error: _Optional[str] = ..., weight: _Optional[int] = ..., fee: _Optional[bytes] = ...) -> None: ...
     def __init__(self) -> None: ...
-
-class DispatchInfo(_message.Message):
-    __slots__ = ("weight", "fee")
-    WEIGHT_FIELD_NUMBER: _ClassVar[int]
-    FEE_FIELD_NUMBER: _ClassVar[int]
-    weight: int
-    fee: bytes
-    def __init__(self, weight: _Optional[int] = ..., fee: _Optional[bytes] = ...) -> None: ...

@@ -108,4 +108,3 @@ AccountId: Codec[bytes] = FixedBytes("account", 32)
 Hash: Codec[bytes] = FixedBytes("hash", 32)
 Bytes: Codec[bytes] = VarBytes()
 Bool: Codec[bool] = Boolean()
-

@@ -32,8 +32,8 @@ class DispatchError(RuntimeFault):
 class InvalidTransaction(RuntimeFault):
     """An extrinsic that no block may contain at this state.
 
-    `code` is one of malformed, bad_signature, unknown_call, stale, future, expired, payment, call, not_validator;
-    `label` names the dispatch error behind it, where there is one.
+    `code` is one of malformed, bad_signature, unknown_call, stale, future, expired, payment, call, not_validator
+    and defect (runtime/transactions.py); `label` names the dispatch error behind it, where there is one.
     """
 
     def __init__(self, code: str, reason: str, label: str = "") -> None:

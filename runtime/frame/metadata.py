@@ -40,10 +40,11 @@ def _pallet(pallet: type[Pallet], descriptors: list[Any]) -> pb.PalletMetadata:
             )
         )
     events = []
-    if pallet.events is not None:
-        descriptors.append(pallet.events.DESCRIPTOR)
-        for nested in pallet.events.DESCRIPTOR.nested_types:
-            events.append(pb.EventMetadata(name=nested.name, doc="", message=nested.full_name))
+    for event, doc in pallet.events.items():
+        descriptors.append(event.DESCRIPTOR)
+        events.append(
+            pb.EventMetadata(name=event.DESCRIPTOR.name, doc=doc, message=event.DESCRIPTOR.full_name)
+        )
     return pb.PalletMetadata(
         name=pallet.name,
         doc=inspect.getdoc(pallet) or "",

@@ -76,8 +76,10 @@ class Pallet:
 
     name: ClassVar[str]
     errors: ClassVar[tuple[type[DispatchError], ...]] = ()
-    events: ClassVar[type[ProtoMessage] | None] = None
+    events: ClassVar[Mapping[type[ProtoMessage], str]] = {}
+    """What the pallet may emit, each with its documentation: the messages nested in its event message."""
     constants: ClassVar[Mapping[str, tuple[Codec[Any], Any, str]]] = {}
+    """Codec, value and documentation by name."""
 
     # Filled in from the class body.
     call_infos: ClassVar[dict[str, CallInfo]] = {}
@@ -104,7 +106,9 @@ class Pallet:
         return self.env.pallets[which if isinstance(which, str) else which.name]
 
     def deposit(self, event: ProtoMessage) -> None:
-        """Emit `event`, a message nested in this pallet's event message."""
+        """Emit `event`, one of the declared ones. Raise TypeError for another: no client could read it."""
+        if type(event) not in self.events:
+            raise TypeError(f"pallet {self.name} does not declare the event {event.DESCRIPTOR.full_name}")
         self.env.emit(self.name, event.DESCRIPTOR.name, event.SerializeToString(deterministic=True))
 
     # Hooks, in the order in which a block runs them.

@@ -6,6 +6,9 @@
 
 On a pallet bound to a state `self.TotalIssuance` is an accessor: `get`, `put`, ... An item's key is
 `<pallet>.<item>:` followed by the encoded key parts, which have fixed sizes.
+
+The types are those of the codecs. An absent entry of an item without default is None all the same: where it may be
+absent, say so (`found: AccountInfo | None = self.Account.get(who)`) or ask first.
 """
 
 from __future__ import annotations
@@ -156,17 +159,17 @@ class DoubleMapAccess(Generic[K, K2, V]):
 class StorageValue(StorageItem, Generic[V]):
     """Declares a single value."""
 
-    def __init__(self, value: Codec[Any], *, default: Any = None, doc: str = "") -> None:
+    def __init__(self, value: Codec[V], *, default: V | None = None, doc: str = "") -> None:
         super().__init__((), value, default, doc)
 
     @overload
     def __get__(self, pallet: None, owner: Any = None) -> StorageValue[V]: ...
     @overload
-    def __get__(self, pallet: Pallet, owner: Any = None) -> ValueAccess[Any]: ...
+    def __get__(self, pallet: Pallet, owner: Any = None) -> ValueAccess[V]: ...
     def __get__(self, pallet: Pallet | None, owner: Any = None) -> Any:
         if pallet is None:
             return self
-        access: ValueAccess[Any] = ValueAccess(self, pallet.env.state)
+        access: ValueAccess[V] = ValueAccess(self, pallet.env.state)
         pallet.__dict__[self.name] = access  # found first from now on: this descriptor defines no __set__
         return access
 
@@ -174,17 +177,17 @@ class StorageValue(StorageItem, Generic[V]):
 class StorageMap(StorageItem, Generic[K, V]):
     """Declares a map."""
 
-    def __init__(self, key: Codec[Any], value: Codec[Any], *, default: Any = None, doc: str = "") -> None:
+    def __init__(self, key: Codec[K], value: Codec[V], *, default: V | None = None, doc: str = "") -> None:
         super().__init__((key,), value, default, doc)
 
     @overload
     def __get__(self, pallet: None, owner: Any = None) -> StorageMap[K, V]: ...
     @overload
-    def __get__(self, pallet: Pallet, owner: Any = None) -> MapAccess[Any, Any]: ...
+    def __get__(self, pallet: Pallet, owner: Any = None) -> MapAccess[K, V]: ...
     def __get__(self, pallet: Pallet | None, owner: Any = None) -> Any:
         if pallet is None:
             return self
-        access: MapAccess[Any, Any] = MapAccess(self, pallet.env.state)
+        access: MapAccess[K, V] = MapAccess(self, pallet.env.state)
         pallet.__dict__[self.name] = access
         return access
 
@@ -193,17 +196,17 @@ class StorageDoubleMap(StorageItem, Generic[K, K2, V]):
     """Declares a map under two keys; entries of one first key can be listed and cleared together."""
 
     def __init__(
-        self, first: Codec[Any], second: Codec[Any], value: Codec[Any], *, default: Any = None, doc: str = ""
+        self, first: Codec[K], second: Codec[K2], value: Codec[V], *, default: V | None = None, doc: str = ""
     ) -> None:
         super().__init__((first, second), value, default, doc)
 
     @overload
     def __get__(self, pallet: None, owner: Any = None) -> StorageDoubleMap[K, K2, V]: ...
     @overload
-    def __get__(self, pallet: Pallet, owner: Any = None) -> DoubleMapAccess[Any, Any, Any]: ...
+    def __get__(self, pallet: Pallet, owner: Any = None) -> DoubleMapAccess[K, K2, V]: ...
     def __get__(self, pallet: Pallet | None, owner: Any = None) -> Any:
         if pallet is None:
             return self
-        access: DoubleMapAccess[Any, Any, Any] = DoubleMapAccess(self, pallet.env.state)
+        access: DoubleMapAccess[K, K2, V] = DoubleMapAccess(self, pallet.env.state)
         pallet.__dict__[self.name] = access
         return access

@@ -43,8 +43,7 @@ class NodeReader(Protocol):
 
 
 class MissingNode(RuntimeFault):
-    """A node that the tree of a version needs is not stored: that version is pruned, or the store is
-    damaged."""
+    """A node that the tree of a version needs is not stored: that version is pruned, or the store is damaged."""
 
 
 @dataclass(frozen=True, slots=True)

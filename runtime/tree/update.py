@@ -116,8 +116,7 @@ class _Writer:
         return subtree
 
     def _apply(self, key: bytes, data: bytes, depth: int, items: list[_Change]) -> _Subtree | _Unchanged:
-        """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below
-        it."""
+        """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below it."""
         if data[0] == LEAF:
             return self._apply_to_leaf(key, data, depth, items)
         branch, path = Branch.decode(data), items[0][0]

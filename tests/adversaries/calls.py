@@ -20,8 +20,7 @@ from tests.round_network import MinerNode
 
 
 class Copier:
-    """Trains nothing: sends another miner's proposal, commitment and opening as its own, once they are
-    public."""
+    """Trains nothing: sends another miner's proposal, commitment and opening as its own, once they are public."""
 
     adjusts = False
     """Whether it gives the copied predictions the form that its own must have."""

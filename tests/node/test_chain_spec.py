@@ -2,6 +2,8 @@
 
 import copy
 import json
+import sysconfig
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -326,3 +328,13 @@ def test_built_in_specs_survive_being_written(name: str, tmp_path: Path) -> None
 def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ChainSpecError, match=r"none/copy\.json: cannot be written: No such file"):
         chain_spec.load("dev").save(tmp_path / "none" / "copy.json")
+
+
+def test_the_wheel_brings_the_built_in_specs_where_they_are_looked_for() -> None:
+    root = Path(chain_spec.__file__).parents[1]
+    packaging = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    installed = {
+        Path(sysconfig.get_path("data")) / folder: globs for folder, globs in packaging["data-files"].items()
+    }
+    assert installed[chain_spec._folders()[-1]] == ["chain-spec/*.json"]
+    assert sorted(file.stem for file in root.glob("chain-spec/*.json")) == chain_spec.built_in_names()

@@ -1,3 +1,5 @@
+"""Keys on disk: encrypted, complete or absent, readable by their owner alone."""
+
 import json
 import os
 import stat

@@ -1,3 +1,5 @@
+"""The transaction pool, rule by rule."""
+
 import pytest
 
 from node.pool import (
@@ -269,17 +271,6 @@ def test_a_new_validation_can_be_handed_in_with_the_block() -> None:
         harness.submit(a0)
 
 
-def test_retracted_blocks_give_their_extrinsics_back() -> None:
-    harness = Harness()
-    a0, a1, b0 = normal(ALICE, 0), normal(ALICE, 1), normal(BOB, 0)
-    harness.submit(a0, a1, b0)
-    harness.block(a0, a1, b0)
-    assert len(harness.pool) == 0
-    harness.ledger.nonces = {BOB: 1}
-    assert harness.pool.on_retracted([a0, a1, b0]) == 2
-    assert harness.ready() == [a0, a1]
-
-
 def test_remove_strands_the_followers() -> None:
     harness = Harness()
     a0, a1 = normal(ALICE, 0), normal(ALICE, 1)
@@ -338,3 +329,21 @@ def test_unsubscribing_ends_the_events() -> None:
     unsubscribe()
     harness.submit(normal(ALICE, 1))
     assert events == [PoolEvent(extrinsic_hash(normal(ALICE, 0)), PoolStatus.READY)]
+
+
+def test_calls_ahead_of_time_take_no_place_from_those_that_are_due() -> None:
+    harness = Harness(operational_count=5, max_early_per_sender=3)
+    early = [operational(BOB, round, "cast") for round in (2, 3, 4)]
+    harness.submit(*early)
+    with pytest.raises(PoolFull, match="ahead of time"):
+        harness.submit(operational(BOB, 5, "cast"))
+    harness.submit(operational(CAROL, 2, "cast"), operational(ALICE, 1, "cast"))
+    with pytest.raises(PoolFull, match="operational"):
+        harness.submit(operational(CAROL, 3, "cast"))
+    due = [operational(sender, 1, kind) for sender in (BOB, CAROL) for kind in ("cast", "reveal")]
+    harness.submit(*due)
+    assert len(harness.ready()) == 5
+    assert len(harness.pool) == 5
+    assert harness.seen(early[0]) == ["future", "dropped"]
+    with pytest.raises(PoolFull, match="operational"):
+        harness.submit(operational(ALICE, 1, "reveal"))

@@ -1,3 +1,5 @@
+"""The transaction pool under any sequence of events keeps its promises."""
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule

@@ -198,11 +198,7 @@ class TestChain:
 
     def events(self, cls: type[M], block: ExecutedBlock | None = None) -> list[M]:
         """Return the events of that message in the last block, or in a given one."""
-        owner = next(
-            pallet.name
-            for pallet in self.runtime.pallets
-            if pallet.events is not None and pallet.events.DESCRIPTOR is cls.DESCRIPTOR.containing_type
-        )
+        owner = next(pallet.name for pallet in self.runtime.pallets if cls in pallet.events)
         return [
             cls.FromString(event.data)
             for event in (block or self.head).events

@@ -1,3 +1,5 @@
+"""What clients sign and submit, against the published vectors."""
+
 import hashlib
 
 import pytest

@@ -1,3 +1,5 @@
+"""Hashes, Merkle trees and blob names."""
+
 import hashlib
 
 import pytest

@@ -1,3 +1,5 @@
+"""Keys, secret URIs and addresses, against the vectors of others."""
+
 import hashlib
 import string
 

@@ -1,3 +1,5 @@
+"""Certificates and justifications: what convinces, and what does not."""
+
 import pytest
 
 from pocl.v1.block_pb2 import Header

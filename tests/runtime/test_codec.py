@@ -1,3 +1,5 @@
+"""Canonical protobuf: one encoding, everything else refused."""
+
 from typing import Any
 
 import pytest

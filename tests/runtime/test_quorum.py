@@ -1,3 +1,5 @@
+"""Faulty members and quorums."""
+
 import pytest
 
 from runtime.quorum import faulty, quorum

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pallets.validators import Validators
 from pocl.hashing import ZERO_HASH
 from pocl.v1.round_pb2 import RoundCall, RoundEvent
@@ -19,7 +21,7 @@ class Round(Pallet):
 
     name = "round"
     errors = (Twice,)
-    events = RoundEvent
+    events: ClassVar = {RoundEvent.MinerReady: "A validator said that it takes part."}
     Ready = StorageMap(Hash, Hash)
 
     def current_round(self) -> int:

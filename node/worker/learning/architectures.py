@@ -86,9 +86,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Layers in order; the last one gives the logits. Names of layers are kind and number: conv1,
-    norm1, dense1.
-    """
+    """Layers in order; the last one gives the logits. Names of layers are kind and number: conv1, norm1, dense1."""
 
     input_shape: Shape
     layers: tuple[tuple[str, Layer], ...]

@@ -40,9 +40,8 @@ VALIDATION_PART = 10
 class TaskLearner:
     """Implements pallets.offchain_protocols.Learner for miner number `index` of `miners`.
 
-    `trainer` may be shared by learners of one process. `overtaken(round)` tells that the chain has left the
-    training
-    phase of a round, so that training further is of no use. Raise DataError when the data cannot be used.
+    `trainer` may be shared by learners of one process. `overtaken(round)` tells that the chain has left TRAIN
+    of that round, so that training further is of no use. Raise DataError when the data cannot be used.
     """
 
     def __init__(

@@ -3,11 +3,9 @@
     iid         equal shares
     decreasing  miner i of n gets (n - i) / (1 + ... + n), i from 0
     grouped     the first half of the miners (rounded down) gets one part each, the others four: for ten
-                miners
-                1/25 and 4/25, the paper's split
+                miners 1/25 and 4/25, the paper's split
     dirichlet   each class is dealt by proportions drawn from Dirichlet(alpha): label skew, the stronger the
-                smaller
-                alpha (Hsu et al., 2019, arXiv:1909.06335)
+                smaller alpha (Hsu et al., 2019, arXiv:1909.06335)
 
 Shares are disjoint and together hold every item. Within the first three, items are shuffled first, so all
 classes are in every share. Whatever the rule, a share has at least `minimum` items: who has fewer gets them

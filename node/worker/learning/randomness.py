@@ -1,6 +1,4 @@
-"""Reproducible random numbers: every draw has a purpose and a place (seed, miner, round), and its
-own stream.
-"""
+"""Reproducible random numbers: every draw has a purpose and a place (seed, miner, round), and its own stream."""
 
 from __future__ import annotations
 
@@ -19,7 +17,5 @@ def bit_generator(purpose: str, *place: int) -> np.random.PCG64:
 
 
 def generator(purpose: str, *place: int) -> np.random.Generator:
-    """Return a Generator over `bit_generator`: for everything that need not be the same in every
-    NumPy version.
-    """
+    """Return a Generator over `bit_generator`: for everything that need not be the same in every NumPy version."""
     return np.random.Generator(bit_generator(purpose, *place))

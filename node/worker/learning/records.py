@@ -1,6 +1,4 @@
-"""Test records as bytes: safetensors with the one tensor `x`, of shape [R, *input_shape] and the
-task's dtype.
-"""
+"""Test records as bytes: safetensors with the one tensor `x`, of shape [R, *input_shape] and the task's dtype."""
 
 from __future__ import annotations
 

@@ -38,8 +38,7 @@ def read_weights(data: bytes, architecture: Architecture) -> Weights:
     """Return the tensors of a model that may come from anybody.
 
     Raise InvalidWeights unless they are exactly the architecture's tensors, float32, finite, at most BOUND,
-    and no
-    variance is negative.
+    and no variance is negative.
     """
     try:
         # Not safetensors.numpy.load: it fails in its own ways on types that NumPy does not have.

@@ -1,3 +1,5 @@
+"""`pocl chain`: specs made from others, and what is refused."""
+
 from __future__ import annotations
 
 import json

@@ -10,7 +10,7 @@ from node.consensus.leaders import leader
 from node.consensus.scheme import SignatureScheme
 from node.consensus.timing import Timing
 from pocl.v1.block_pb2 import Block, Header
-from pocl.v1.consensus_pb2 import Certificate, ConsensusMessage, Proposal, Vote, VoteKind
+from pocl.v1.consensus_pb2 import NOTARIZE, Certificate, ConsensusMessage, Proposal, Vote, VoteKind
 from runtime.blocks import header_hash
 from runtime.certificates import make_certificate, proposal_message, vote_message
 from tests.simulation.consensus.toy_chain import GENESIS_HASH, KeyedHashScheme, ToyChain, account
@@ -115,6 +115,15 @@ class Bench:
             nullifications=nullifications,
             signature=self.schemes[author].sign(message),
         )
+
+
+def notarized(bench: Bench, block: Block, view: int = 1) -> Certificate:
+    """Let view's block be proposed, executed and notarized."""
+    bench.receive(bench.propose(view, block))
+    bench.execute()
+    certificate = bench.certificate(view, NOTARIZE, header_hash(block.header))
+    bench.receive(certificate)
+    return certificate
 
 
 def of(kind: type[t.Action], actions: Iterable[t.Action]) -> list[t.Action]:

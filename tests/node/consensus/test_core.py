@@ -5,23 +5,14 @@ from __future__ import annotations
 import pytest
 
 from node.consensus import types as t
+from node.consensus.core import Core
 from node.consensus.intake import VIEWS_AHEAD
 from node.consensus.scheme import Ed25519Scheme
 from pocl.keys import Keypair
-from pocl.v1.block_pb2 import Block
 from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY, Certificate
 from runtime.blocks import header_hash
-from tests.node.consensus.bench import Bench, of, records, votes
-from tests.simulation.consensus.toy_chain import account
-
-
-def notarized(bench: Bench, block: Block, view: int = 1) -> Certificate:
-    """Let view's block be proposed, executed and notarized."""
-    bench.receive(bench.propose(view, block))
-    bench.execute()
-    certificate = bench.certificate(view, NOTARIZE, header_hash(block.header))
-    bench.receive(certificate)
-    return certificate
+from tests.node.consensus.bench import TIMING, Bench, notarized, of, records, votes
+from tests.simulation.consensus.toy_chain import GENESIS_HASH, account
 
 
 def test_a_view_from_proposal_to_final() -> None:
@@ -164,6 +155,17 @@ def test_a_forged_certificate_or_proposal_is_blamed_on_who_sent_it() -> None:
     assert votes(bench.actions) == []
 
 
+def test_two_proposals_are_evidence_once_and_the_first_counts() -> None:
+    bench = Bench()
+    first, second = bench.block(1), bench.block(1, extrinsics=[b"other"])
+    bench.receive(bench.propose(1, first))
+    (offence,) = of(t.Offence, bench.receive(bench.propose(1, second)))
+    assert (offence.kind, offence.account) == (t.OffenceKind.TWO_PROPOSALS, account(1))
+    assert bench.receive(bench.propose(1, second)) == []
+    bench.execute()
+    assert bench.core._state.own(1, NOTARIZE).block_hash == header_hash(first.header)
+
+
 def test_a_leader_builds_on_the_highest_notarized_block() -> None:
     bench = Bench(3)
     block = bench.block(1)
@@ -213,72 +215,6 @@ def test_only_closing_blocks_are_proposed_again() -> None:
     block = bench.block(1)
     certificate = notarized(bench, block)
     assert votes(bench.receive(bench.propose(2, block, certificate))) == [(NULLIFY, 2)]
-
-
-def test_a_restart_remembers_votes_and_proposes_nothing_in_its_view() -> None:
-    before = Bench(1)
-    block = before.block(1)
-    block_hash = header_hash(block.header)
-    before.step(t.Built(1, 1, block))
-    assert votes(before.actions) == [(NOTARIZE, 1)]
-
-    after = Bench(1, records=records(before.actions))
-    assert of(t.Build, after.actions) == []
-    assert of(t.Validate, after.actions) == [t.Validate(block, block_hash, False)]
-    # The proposal with its body is sent again, and the vote; the block is not voted on twice.
-    sent = [action.message.WhichOneof("message") for action in of(t.Broadcast, after.actions)]
-    assert sent == ["proposal", "vote", "catch_up"]
-    assert votes(after.execute()) == []
-    other = after.block(1, extrinsics=[b"other"])
-    assert of(t.Broadcast, after.receive(after.propose(1, other))) == []
-    after.receive(after.vote(2, 1, NOTARIZE, block_hash), 2)
-    actions = after.receive(after.vote(3, 1, NOTARIZE, block_hash), 3)
-    assert votes(actions) == [(FINALIZE, 1)]
-
-    again = Bench(1, records=records(before.actions) + records(after.actions))
-    assert again.core.view == 2
-    assert of(t.Validate, again.actions)[0].certified
-
-
-def test_a_restart_after_nullify_neither_notarizes_nor_finalizes() -> None:
-    before = Bench()
-    before.fire(t.TimerKind.VIEW)
-    after = Bench(records=records(before.actions))
-    notarized_hash = header_hash(after.block(1).header)
-    after.receive(after.propose(1, after.block(1)))
-    after.receive(after.certificate(1, NOTARIZE, notarized_hash))
-    assert set(votes(after.actions)) == {(NULLIFY, 1)}
-
-
-def test_records_of_a_later_epoch_count_when_it_is_reached() -> None:
-    ahead = Bench(0, close_every=1)
-    closing = ahead.block(1)
-    notarized(ahead, closing)
-    finalize = ahead.certificate(1, FINALIZE, header_hash(closing.header))
-    ahead.receive(finalize)
-    assert votes(ahead.fire(t.TimerKind.VIEW)) == [(NULLIFY, 1)]
-    behind = Bench(0, close_every=1, records=records(ahead.actions))
-    actions = behind.execute()
-    assert behind.core.epoch.epoch == 1
-    actions = behind.receive(finalize)
-    assert behind.core.epoch.epoch == 2
-    assert votes(behind.fire(t.TimerKind.VIEW)) == []
-    assert actions
-
-
-def test_an_abstaining_validator_follows_in_silence_until_its_epoch() -> None:
-    bench = Bench(1, close_every=1, abstain_until=2)
-    assert of(t.Build, bench.actions) == []
-    closing = bench.block(1)
-    notarized(bench, closing)
-    assert votes(bench.fire(t.TimerKind.VIEW)) == []
-    assert records(bench.actions) == []
-    actions = bench.receive(bench.certificate(1, FINALIZE, header_hash(closing.header)))
-    assert of(t.Final, actions)
-    assert bench.core.voting
-    assert votes(bench.fire(t.TimerKind.VIEW)) == [(NULLIFY, 1)]
-    held = Bench(1, abstain_until=2**64)
-    assert of(t.Build, held.step(t.AbstentionEnds(1))) == [t.Build(1, 1, held.opening)]
 
 
 def test_a_follower_without_a_key_finalizes_too() -> None:
@@ -341,6 +277,32 @@ def test_sync_moves_the_core() -> None:
     assert (bench.core.epoch.epoch, bench.core.view, bench.core.final_number) == (7, 1, 40)
 
 
+def test_sync_to_an_ancestor_of_the_certified_block_leaves_the_rest_to_do() -> None:
+    bench = Bench()
+    first = bench.block(1)
+    second = bench.block(2, first.header)
+    certificate = bench.certificate(2, FINALIZE, header_hash(second.header))
+    final = t.FinalBlock(header_hash(first.header), 1, certificate)
+    actions = bench.step(t.Synced(final, bench.info))
+    assert of(t.NeedSync, actions)
+    assert bench.core.view == 3
+    # A restart at this point knows as much, and never votes below the certificate's view.
+    again = Core(
+        scheme=bench.schemes[0],
+        timing=TIMING,
+        genesis_hash=GENESIS_HASH,
+        epoch=bench.info,
+        final=final,
+    )
+    assert again.view == 3
+    bench.core = again
+    bench.step(t.Started())
+    parent = bench.certificate(1, NOTARIZE, header_hash(first.header))
+    bench.receive(bench.propose(2, second, parent))
+    assert of(t.Final, bench.execute())[0].number == 2
+    assert votes(bench.actions) == []
+
+
 def test_junk_is_refused_and_takes_no_room() -> None:
     bench = Bench()
     vote = bench.vote(1, 1, NULLIFY)
@@ -381,10 +343,10 @@ def test_four_real_keys_agree() -> None:
     bench = Bench(0, schemes=[Ed25519Scheme(key) for key in keys])
     real = t.EpochInfo(1, tuple(key.public for key in keys), (), bench.opening, 0)
     bench.info = real
-    bench.core = type(bench.core)(
+    bench.core = Core(
         scheme=bench.schemes[0],
-        timing=bench.core._timing,
-        genesis_hash=bench.core._genesis_hash,
+        timing=TIMING,
+        genesis_hash=GENESIS_HASH,
         epoch=real,
         final=t.FinalBlock(bench.opening, 0, None),
     )

@@ -119,6 +119,22 @@ def test_pruning_drops_what_is_final_and_shrinks_the_file(
     assert [item.vote.view for item in reopened.records][-1] == 100
 
 
+def test_a_database_older_than_what_was_dropped_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_COMPACT_BYTES", 0)
+    filled(path)
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    log.require(1, 0)
+    log.prune(1, 4)
+    log.close()
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    log.require(1, 4)
+    log.require(2, 0)
+    with pytest.raises(NodeStartError, match="restore both or neither"):
+        log.require(1, 3)
+
+
 def test_after_a_failed_write_nothing_more_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
 

@@ -1,10 +1,12 @@
 """Sync and blob requests between real nodes."""
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from node.network import RequestFailed
 from node.network.session import MAX_REQUESTS
@@ -100,6 +102,44 @@ async def test_a_corrupting_holder_is_charged_and_another_peer_goes_on(tmp_path:
             assert await other.network.fetch_blob(name, 2**22, holder=holder) == DATA
             assert other.network._reputation.points(liar.network.peer_id) > 40
             assert other.network._reputation.points(honest.network.peer_id) == 0
+
+
+async def test_a_holder_that_never_answers_keeps_a_blob_from_nobody(tmp_path: Path) -> None:
+    silent = make_node(tmp_path, 1, **validator("//Bob"))
+    name = silent.blobs.put(DATA, 1, PUBLIC)
+    async with running(silent):
+        honest = make_node(tmp_path, 2, bootnodes=tuple(silent.network.addresses))
+        honest.blobs.put(DATA, 1, PUBLIC)
+        other = make_node(tmp_path, 3, bootnodes=tuple(silent.network.addresses))
+        async with running(honest, other):
+            await connect(silent, honest, other)
+
+            stop = threading.Event()
+
+            def never(name: bytes, offset: int, max_bytes: int) -> bytes | None:
+                stop.wait(30)
+                return None
+
+            silent.blobs.read_chunk = never  # type: ignore[method-assign]
+            holder = Keypair.from_uri("//Bob").public
+            got = await other.network.fetch_blob(name, 2**22, holder=holder, timeout_s=5)
+            stop.set()
+            assert got == DATA
+
+
+async def test_blobs_that_nobody_gives_hold_up_no_other(tmp_path: Path) -> None:
+    node = make_node(tmp_path, 1)
+    name = node.blobs.put(DATA, 1, PUBLIC)
+    async with running(node):
+        other = make_node(tmp_path, 2, bootnodes=tuple(node.network.addresses))
+        async with running(other):
+            await connect(node, other)
+            async with trio.open_nursery() as nursery:
+                for lost in range(8):
+                    nursery.start_soon(other.network.fetch_blob, bytes([lost]) * 32, 2**22, None, 60.0)
+                await trio.testing.wait_all_tasks_blocked(0.01)
+                assert await other.network.fetch_blob(name, 2**22, timeout_s=5) == DATA
+                nursery.cancel_scope.cancel()
 
 
 async def test_a_pull_goes_on_with_another_peer_when_the_first_goes_away(tmp_path: Path) -> None:

@@ -1,6 +1,4 @@
-"""The worker of the one miner of a chain, in short: a whole round through WorkerService, with bytes for a
-model.
-"""
+"""The worker of the one miner of a chain, in short: a whole round through WorkerService, with bytes for a model."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""BlobsService and NodeService over a real channel."""
+
 from __future__ import annotations
 
 from pocl.hashing import BLOB_CHUNK, blob_name

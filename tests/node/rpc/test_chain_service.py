@@ -1,3 +1,5 @@
+"""ChainService over a real channel: blocks, headers, justifications, the stream of final blocks."""
+
 from __future__ import annotations
 
 from itertools import pairwise

@@ -1,3 +1,5 @@
+"""RoundsService over a real channel."""
+
 from __future__ import annotations
 
 from node.rpc.feed import FinalFeed

@@ -1,6 +1,4 @@
-"""Bounds, malformed input and the ends of calls: whatever comes, the node answers with a status and lives
-on.
-"""
+"""Bounds, malformed input and the ends of calls: whatever comes, the node answers with a status and lives on."""
 
 from __future__ import annotations
 

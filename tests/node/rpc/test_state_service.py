@@ -1,3 +1,5 @@
+"""StateService over a real channel: storage, proofs, accounts, metadata."""
+
 from __future__ import annotations
 
 from pathlib import Path

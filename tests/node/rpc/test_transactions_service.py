@@ -1,3 +1,5 @@
+"""TransactionsService over a real channel: from submission to settlement."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,3 +1,5 @@
+"""WorkerService over a real channel: what the node's own worker may do, and nobody else."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -138,6 +140,10 @@ def test_blobs_are_stored_and_fetched(node: Node, miner: Miner) -> None:
     remote = blob_name(b"remote")
     node.remote_blobs[remote] = b"remote"
     assert fetch(remote) == b"remote"
+    kept = node.blobs.stat(remote)  # and served on, at once: the round is past TRAIN when anybody gives it
+    assert kept is not None
+    assert (kept.round, kept.visibility) == (node.chain.epoch_change.epoch, pb.AFTER_TRAIN)
+    assert node.blobs.get(remote) == b"remote"
     for missing, most in ((blob_name(b"nowhere"), 0), (name, 10)):
         with status("NOT_FOUND"):
             fetch(missing, most)

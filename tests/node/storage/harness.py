@@ -85,8 +85,7 @@ def expected_history(chain: SignedChain, oldest: int) -> set[bytes]:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Opened]:
-    """Give what opens the test's database for a chain; it is closed at the end, and before it is opened
-    again."""
+    """Give what opens the test's database for a chain; it is closed at the end, and before it is opened again."""
     last: list[Database] = []
 
     def open_database(chain: SignedChain) -> Database:

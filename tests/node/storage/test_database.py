@@ -1,3 +1,5 @@
+"""Final blocks on disk: what commit writes, what reads give back, what is refused."""
+
 from pathlib import Path
 
 import pytest
@@ -84,16 +86,6 @@ def test_what_does_not_follow_is_refused_and_nothing_of_it_stored(opened: Opened
         database.commit(blocks[9:12], [chain.justification(11)])
     check_blocks(database, chain, 8)
     check_state(database.state(), chain, 8)
-
-
-def test_small_values_of_the_node_are_apart(opened: Opened, chain: SignedChain) -> None:
-    database = opened(chain)
-    assert database.get_meta("final") is None
-    database.put_meta("final", b"mine")
-    store(database, chain, chain.blocks[:2])
-    database = opened(chain)
-    assert database.get_meta("final") == b"mine"
-    assert database.final()[0] == 1
 
 
 def test_a_block_that_repeats_a_value_writes_nothing(opened: Opened) -> None:

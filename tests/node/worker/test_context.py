@@ -1,3 +1,5 @@
+"""The worker's way to its node: what each answer of the node means to the off-chain halves."""
+
 import os
 from collections.abc import Iterator
 from pathlib import Path

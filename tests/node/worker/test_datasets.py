@@ -1,3 +1,5 @@
+"""The data sets: what they hold, and which files are refused."""
+
 import os
 from pathlib import Path
 from typing import Any

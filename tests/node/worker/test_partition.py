@@ -1,3 +1,5 @@
+"""Dealing a data set to the miners: disjoint, whole, and the same everywhere."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

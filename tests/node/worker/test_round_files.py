@@ -1,3 +1,5 @@
+"""A miner's own files of a round survive a restart."""
+
 import os
 from pathlib import Path
 

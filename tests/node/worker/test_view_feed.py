@@ -1,3 +1,5 @@
+"""The feed of round views: the newest counts, and a broken stream is taken up again."""
+
 from collections.abc import Iterator
 from threading import Thread
 

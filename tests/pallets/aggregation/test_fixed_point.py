@@ -1,5 +1,6 @@
 """Averages and differences of models: exact, in any order, and never of anything that is not a model."""
 
+import json
 from fractions import Fraction
 from itertools import permutations
 
@@ -72,6 +73,14 @@ def test_files_that_are_no_models_are_refused():
             fedavg([good, other])
         with pytest.raises(InvalidWeights):
             weight_difference(good, other)
+
+
+@pytest.mark.parametrize("shape", [[2**63, 0], [0, 2**62], [1] * 65])
+def test_a_shape_that_only_safetensors_takes_is_refused(shape):
+    size = 4 * (0 not in shape)
+    head = json.dumps({"w": {"dtype": "F32", "shape": shape, "data_offsets": [0, size]}}).encode()
+    with pytest.raises(InvalidWeights, match="shape"):
+        read_model(len(head).to_bytes(8, "little") + head + bytes(size))
 
 
 def test_a_model_has_one_encoding():

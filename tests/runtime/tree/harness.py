@@ -8,8 +8,7 @@ from runtime.tree.nodes import BRANCH, RADIX, Branch, decode_leaf
 
 
 def colliding_keys(count: int = 24, candidates: int = 30_000) -> list[bytes]:
-    """Return keys whose paths share long prefixes, in pairs of neighbours and in one crowd, and some
-    others."""
+    """Return keys whose paths share long prefixes, in pairs of neighbours and in one crowd, and some others."""
     keys = sorted((b"key %d" % number for number in range(candidates)), key=key_path)
     paths = [int.from_bytes(key_path(key), "big") for key in keys]
     closeness = sorted(range(candidates - 1), key=lambda index: paths[index] ^ paths[index + 1])

@@ -1,3 +1,5 @@
+"""The state tree against a simple one, its proofs, and what it leaves behind."""
+
 import random
 from collections import ChainMap
 

@@ -1,0 +1,75 @@
+"""How long a validator without a log abstains: whom it believes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from node.consensus.abstention import GENESIS_PATIENCE_S, Abstention
+
+VALIDATORS = [bytes([number]) * 32 for number in range(4)]
+
+
+class Around:
+    """A chain at epoch 1, block 0, and the peers of a network, as far as Abstention looks."""
+
+    def __init__(self) -> None:
+        self.final_number = 0
+        self.epoch_change = SimpleNamespace(epoch=1, validators=VALIDATORS)
+        self.connected: list[Any] = []
+        self.syncs = 0
+        self.abstention = Abstention(VALIDATORS[0], self, self, self.sync)  # type: ignore[arg-type]
+
+    def peers(self) -> list[Any]:
+        return self.connected
+
+    def sync(self) -> None:
+        self.syncs += 1
+
+    def join(self, validator: int, final_number: int) -> Any:
+        peer: Any = SimpleNamespace(validator=VALIDATORS[validator], final_number=final_number, epoch=1)
+        self.connected.append(peer)
+        self.abstention.on_peer(peer)
+        return peer
+
+
+async def test_a_liar_at_genesis_makes_nobody_abstain(autojump_clock: Any) -> None:
+    around = Around()
+    around.join(1, 0)
+    around.join(2, 0)
+    liar = around.join(3, 10**9)
+    with trio.move_on_after(5):
+        await around.abstention.end()
+        raise AssertionError("it did not ask for the blocks")
+    assert around.syncs
+    around.connected.remove(liar)  # banned: it could not show them
+    assert await around.abstention.end() == 0
+
+
+async def test_what_more_than_f_say_is_waited_for_and_believed(autojump_clock: Any) -> None:
+    around = Around()
+    around.join(1, 0)
+    for validator in (2, 3):
+        around.connected.remove(around.join(validator, 7))
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S):
+        await around.abstention.end()
+        raise AssertionError("it began although two have seen final blocks")
+    around.final_number = 7
+    assert await around.abstention.end() == 3
+
+
+@pytest.mark.parametrize("connected", [1, 2])
+async def test_a_silent_validator_does_not_keep_a_chain_from_its_first_block(
+    autojump_clock: Any, connected: int
+) -> None:
+    around = Around()
+    for validator in range(1, connected + 1):
+        around.join(validator, 0)
+    begun = trio.current_time()
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S) as waiting:
+        assert await around.abstention.end() == 0
+        assert trio.current_time() - begun >= GENESIS_PATIENCE_S
+    assert waiting.cancelled_caught == (connected < 2)  # with itself, two are no quorum of four
