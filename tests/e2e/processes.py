@@ -38,6 +38,7 @@ def running_node(base_path: Path, *options: str | Path) -> Iterator[dict[str, An
     """Run a node on ports of the system's choice; yield what its ready file says."""
     base_path.mkdir(parents=True, exist_ok=True)
     ready = base_path / "ready.json"
+    ready.unlink(missing_ok=True)
     command = [*POCL, "node", "--base-path", str(base_path), "--port", "0", "--rpc-port", "0"]
     command += ["--p2p-listen", "127.0.0.1", "--ready-file", str(ready), *map(str, options)]
     log_file = base_path / "node.log"

@@ -19,7 +19,10 @@ from typing import Any
 import psutil
 import pytest
 
+from pocl.client import Client
 from pocl.keys import Keypair
+from tests.e2e.audit import check_issuance, check_with_a_light_client
+from tests.e2e.processes import running_node
 
 ROOT = Path(__file__).resolve().parents[2]
 CHEAT = Keypair.from_uri("//Bob").address
@@ -28,6 +31,7 @@ ROUNDS = 3
 
 @dataclass
 class Run:
+    base_path: Path
     status: int
     output: str
     summary: dict[str, Any]
@@ -69,6 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     try:
         output, _ = devnet.communicate(timeout=420)
         yield Run(
+            base_path,
             devnet.returncode,
             output,
             json.loads(summary_file.read_text()),
@@ -108,6 +113,20 @@ def test_transfers_are_included_and_settled(run: Run) -> None:
 
 def test_no_process_is_left(run: Run) -> None:
     assert run.left == []
+
+
+def test_the_finished_chain_can_be_asked_and_audited(run: Run) -> None:
+    # A node of the run, started again as one that only follows.
+    spec = run.base_path / "chain-spec.json"
+    with (
+        running_node(run.base_path / "alice", "--chain", spec) as ready,
+        Client(ready["rpc_address"]) as client,
+    ):
+        finalized = run.summary["finalized"]
+        assert client.block(finalized["number"]).hash.hex() == finalized["hash"].removeprefix("0x")
+        assert [summary.round for summary in client.rounds()] == [1, 2, 3]
+        check_with_a_light_client(client, ROUNDS)
+        check_issuance(client)
 
 
 def test_ctrl_c_stops_every_process(tmp_path: Path) -> None:
