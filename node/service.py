@@ -244,6 +244,8 @@ class Node:
     def _on_peer(self, peer: Peer) -> None:
         if self.driver is not None:
             self.driver.on_peer(peer)
+        self.pool.propagate_again()
+        self._gossip.set()
 
     def _on_consensus(self, peer: Peer, message: ConsensusMessage) -> None:
         if self.driver is not None:

@@ -45,7 +45,7 @@ def page(chain: Chain, request: SyncRequest) -> SyncResponse:
         if block is None or justification is None:
             break
         size += block.ByteSize()
-        if size > MAX_PAGE_BYTES or (whole and (size > most_bytes or len(answer.blocks) == most_blocks)):
+        if size > MAX_PAGE_BYTES or (whole and (size > most_bytes or len(answer.blocks) >= most_blocks)):
             break
         answer.blocks.append(block)
         if not justification.descendants:

@@ -260,7 +260,8 @@ class ConsensusDriver:
 
     async def _make_block(self, request: t.Build) -> ExecutedBlock:
         parent = self._chain.header(request.parent_hash)
-        assert parent is not None
+        if parent is None:
+            raise UnknownParent(f"block 0x{request.parent_hash.hex()} was on a fork that is dropped")
         await self._wait_for_work(request.parent_hash, parent.timestamp_ms)
         return self._chain.propose(
             request.parent_hash,

@@ -175,6 +175,13 @@ class TransactionPool:
             del self._unpropagated[entry.hash]
         return batch
 
+    def propagate_again(self) -> None:
+        """Let `take_unpropagated` return the ready operational calls once more: a peer has come that may lack
+        them, and nobody else sends them again."""
+        for entry in self._operational.values():
+            if not entry.future:
+                self._unpropagated[entry.hash] = None
+
     def _validated(self, hash: bytes, data: bytes, sequence: int) -> PoolTransaction:
         valid = self._validate(data)
         return PoolTransaction(

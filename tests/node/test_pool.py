@@ -347,3 +347,13 @@ def test_calls_ahead_of_time_take_no_place_from_those_that_are_due() -> None:
     assert harness.seen(early[0]) == ["future", "dropped"]
     with pytest.raises(PoolFull, match="operational"):
         harness.submit(operational(ALICE, 1, "reveal"))
+
+
+def test_a_new_peer_gets_the_operational_calls_once_more() -> None:
+    harness = Harness()
+    vote, early, transfer = operational(BOB, 1, "cast"), operational(BOB, 2, "cast"), normal(ALICE, 0)
+    harness.submit(vote, early, transfer)
+    assert harness.pool.take_unpropagated() == [vote, transfer]
+    harness.pool.propagate_again()
+    assert harness.pool.take_unpropagated() == [vote]
+    assert harness.pool.take_unpropagated() == []

@@ -103,6 +103,7 @@ async def test_a_leader_that_is_overtaken_while_it_waits_goes_on(world: World) -
 
     world.driver._wait_for_work = others_go_on  # type: ignore[method-assign]
     await world.driver._build(t.Build(1, 1, world.chain.genesis_hash), trio.CancelScope())
+    await world.driver._build(t.Build(1, 2, b"a dropped fork".ljust(32)), trio.CancelScope())
     assert not world.driver._inbox
 
 
