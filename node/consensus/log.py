@@ -22,8 +22,9 @@ least and serves the blocks that prove it; so the newest proven epoch is at leas
 again at least E + 1. Claims without blocks behind them count for nothing. The result goes into the head of the
 new log before the first vote, so a crash while abstaining does not end the abstention.
 The exception is a chain on which nothing is final yet: a node whose database is at block 0 and whose quorum of
-peers reports block 0 too starts at once, with a new log (abstention.py has the details). Removing a log *and* its database before block 1 is
-final is therefore a way to vote twice: do not copy or wipe a validator's base path in its first seconds.
+peers reports block 0 too starts at once, with a new log (abstention.py has the details). Removing a log *and* its
+database before block 1 is final is therefore a way to vote twice: do not copy or wipe a validator's base path in
+its first seconds.
 """
 
 from __future__ import annotations
