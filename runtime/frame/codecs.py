@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
 from google.protobuf.message import Message as ProtoMessage
@@ -12,19 +13,19 @@ T = TypeVar("T")
 M = TypeVar("M", bound=ProtoMessage)
 
 
-class Codec(Generic[T]):
+class Codec(ABC, Generic[T]):
     """How a value of type T becomes bytes. `name` is what the metadata calls it; `size` is None when it varies."""
 
     name: str
     size: int | None = None
 
+    @abstractmethod
     def encode(self, value: T) -> bytes:
         """Return the bytes of `value`; raise ValueError when it does not fit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, data: bytes) -> T:
         """Return the value of `data`, which `encode` made."""
-        raise NotImplementedError
 
 
 class Unsigned(Codec[int]):

@@ -97,7 +97,9 @@ def test_every_round_settles_and_the_model_learns(run: Run) -> None:
     rounds = run.summary["rounds"]
     assert [row["round"] for row in rounds] == [1, 2, 3]
     assert not any(row["void"] for row in rounds)
-    assert all(len(row["winners"]) == 2 and set(row["rewards"]) == set(row["winners"]) for row in rounds)
+    # One instead of two where the cheat was among the provisional winners and fell to the audit.
+    assert all(1 <= len(row["winners"]) <= 2 for row in rounds)
+    assert all(set(row["rewards"]) == set(row["winners"]) for row in rounds)
     assert rounds[-1]["accuracy"] >= 0.85
 
 
