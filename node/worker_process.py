@@ -78,17 +78,19 @@ class WorkerProcess:
             was_ready = self._reports.state not in ("starting", "failed")
             self._reports.set_state("failed")
             if status == STATUS_UNUSABLE and first and not was_ready:
-                raise NodeStartError(f"the worker cannot start: {self._last_error()}")
+                said = self._last_error() or "its own line above says why"
+                raise NodeStartError(f"the worker cannot start: {said}")
             first = False
             if trio.current_time() - started >= STEADY_S:
                 pause = FIRST_PAUSE_S
+            self._reports.note_error(self._last_error() or f"it ended with status {status}")
             log.warning("the worker ended with status %d: starting it again in %.0f s", status, pause)
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _last_error(self) -> str:
         errors = [report.error for report in self._reports.list() if report.error]
-        return errors[-1] if errors else "its own line above says why"
+        return errors[-1] if errors else ""
 
     async def _run_once(self) -> int:
         # Not trio.run_process: it forks from a pool thread, and the kernel's "die with your parent" looks at

@@ -1,0 +1,5 @@
+import click
+
+
+@click.command("doctor")
+def command() -> None: ...
