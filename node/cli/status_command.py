@@ -83,15 +83,19 @@ def _facts(status: NodeStatus) -> dict[str, Any]:
         known = names.get(account)
         return f"{known.name} {address(account)}" if known and known.name else address(account)
 
+    def short(account: bytes) -> str:
+        known = names.get(account)
+        return known.name if known and known.name else address(account)
+
     age = f", {duration(status.final_age_ms / 1000)} ago" if status.HasField("final_age_ms") else ""
+    connected = sum(validator.connected for validator in status.validators)
     facts = {
         "node": f"{status.name}, {status.role} of {status.chain}, up for {duration(status.up_ms / 1000)}",
         "final": f"block {status.final_number}{age}, {hex_text(status.final_hash)}; best {status.best_number}",
         "agreement": _agreement(status, name(status.agreement.leader)),
         "round": _round(status),
-        "awaited": joined(map(name, status.round.miners_awaited)),
-        "peers": f"{status.peers} nodes; {sum(v.connected for v in status.validators)} of "
-        f"{len(status.validators)} validators connected, this one included",
+        "awaited": joined(map(short, status.round.miners_awaited)) if status.round.miners_awaited else "-",
+        "peers": f"{status.peers} connected; {connected} of {len(status.validators)} validators",
         "sync": f"{'syncing' if status.syncing else 'not syncing'}, {status.behind} blocks behind",
         "clock": "not compared yet",
         "worker": status.worker + (f"; last error: {status.worker_error}" if status.worker_error else ""),
