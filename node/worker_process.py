@@ -76,21 +76,22 @@ class WorkerProcess:
             started = trio.current_time()
             status = await self._run_once()
             was_ready = self._reports.state not in ("starting", "failed")
+            said_why = self._reports.state == "failed"
             self._reports.set_state("failed")
             if status == STATUS_UNUSABLE and first and not was_ready:
-                said = self._last_error() or "its own line above says why"
-                raise NodeStartError(f"the worker cannot start: {said}")
+                raise NodeStartError(f"the worker cannot start: {self._last_error()}")
             first = False
             if trio.current_time() - started >= STEADY_S:
                 pause = FIRST_PAUSE_S
-            self._reports.note_error(self._last_error() or f"it ended with status {status}")
+            if not said_why:
+                self._reports.note_error(f"it ended with status {status}")
             log.warning("the worker ended with status %d: starting it again in %.0f s", status, pause)
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
     def _last_error(self) -> str:
         errors = [report.error for report in self._reports.list() if report.error]
-        return errors[-1] if errors else ""
+        return errors[-1] if errors else "its own line above says why"
 
     async def _run_once(self) -> int:
         # Not trio.run_process: it forks from a pool thread, and the kernel's "die with your parent" looks at
