@@ -99,7 +99,9 @@ def _facts(status: NodeStatus) -> dict[str, Any]:
         "sync": f"{'syncing' if status.syncing else 'not syncing'}, {status.behind} blocks behind",
         "clock": "not compared yet",
         "worker": status.worker + (f"; last error: {status.worker_error}" if status.worker_error else ""),
-        "disk": f"{size(status.disk_free)} free, database {size(status.database_bytes)}",
+        "disk": f"{size(status.disk_free)} free, database {size(status.database_bytes)}"
+        if status.disk_free or status.database_bytes
+        else "shown on the node's own machine only",
     }
     if status.HasField("clock_offset_ms"):
         facts["clock"] = f"{status.clock_offset_ms / 1000:+.3f} s from the other validators' median"

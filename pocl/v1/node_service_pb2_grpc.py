@@ -67,7 +67,7 @@ class NodeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Why the chain moves, or does not, as this node sees it.
+        """Why the chain moves, or does not, as this node sees it. Disk and worker errors are shown on loopback only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

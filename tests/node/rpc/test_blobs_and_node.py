@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from node.rpc.node_service import NodeService
 from pocl.hashing import BLOB_CHUNK, blob_name
 from pocl.v1.blobs_service_pb2 import GetBlobRequest
+from pocl.v1.node_service_pb2 import GetStatusRequest
 from pocl.v1.worker_service_pb2 import AFTER_REVEAL, PRIVATE, PUBLIC
-from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused
+from tests.node.rpc.harness import ALICE, BOB, EVE, FakeCall, Node, refused
 
 BIG = bytes(range(256)) * (BLOB_CHUNK // 100)
 
@@ -82,3 +84,14 @@ def test_why_it_is_stuck(node: Node) -> None:
     }
     bob = next(validator for validator in status.validators if validator.name == "bob")
     assert bob.clock_offset_ms == -250
+
+
+def test_strangers_see_nothing_of_the_machine(node: Node) -> None:
+    status = NodeService(node.context).GetStatus(GetStatusRequest(), FakeCall("ipv4:203.0.113.7:1"))
+    assert (status.worker, status.worker_error, status.disk_free, status.database_bytes) == (
+        "failed",
+        "",
+        0,
+        0,
+    )
+    assert "no memory" not in "".join(status.hints)
