@@ -39,7 +39,7 @@ def examine(options: Options) -> Iterator[Finding]:
         yield problem("chain spec", str(error))
         return
     count = len(spec.genesis.validators)
-    yield ok("chain spec", f"{spec.id}, {count} validators at genesis, genesis 0x{genesis.hash.hex()}")
+    yield ok("chain spec", f"{spec.id}, validators at genesis: {count}, genesis 0x{genesis.hash.hex()}")
     base_path = options.base_path or default_base_path(spec.id)
     subject = Subject(options, spec, genesis.hash, base_path)
     look_for_node(subject)

@@ -74,7 +74,8 @@ def look_for_node(subject: Subject) -> None:
     port = subject.options.rpc_port
     if port == 0:
         return
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(subject.options.rpc_host, subject.options.rpc_host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(subject.options.rpc_host, subject.options.rpc_host)
+    host = f"[{host}]" if ":" in host else host
     try:
         with Client(f"{host}:{port}", timeout_s=ANSWER_S) as client:
             found = RunningNode(client.info().genesis_hash, client.node_info(), client.status())
