@@ -31,6 +31,7 @@ from node.pool import PoolError, TransactionPool
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
+from node.status.collect import StatusBoard
 from node.sync import Synchronizer, page
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round
@@ -95,6 +96,7 @@ class Node:
         self.network = Network(self._network_settings(), self._handlers(), self.blobs)
         self.sync.attach(self.network)
         self.driver = self._make_driver()
+        self.status = StatusBoard(config, chain, self.network, self.sync, self.driver, self.reports)
         self._gossip = trio.Event()
 
     # Wiring.
@@ -155,6 +157,7 @@ class Node:
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
+            nursery.start_soon(self.status.run)
             rpc = self._start_rpc()
             try:
                 if self.config.worker:
@@ -212,6 +215,7 @@ class Node:
             may_serve=self._may_serve,
             peers=self._peer_infos,
             consensus_status=self._consensus_status,
+            status=self.status.facts,
             syncing=lambda: self.sync.syncing,
             peer_id=self.network.peer_id,
             addresses=lambda: self.network.addresses,
@@ -242,6 +246,7 @@ class Node:
         return extrinsic_hash(data)
 
     def _on_peer(self, peer: Peer) -> None:
+        self.status.on_peer(peer)
         if self.driver is not None:
             self.driver.on_peer(peer)
         self.pool.propagate_again()
@@ -269,6 +274,7 @@ class Node:
     def _on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
         for executed in blocks:
             self.pool.on_block(executed.block.extrinsics, executed.header.number)
+        self.status.on_final(blocks)
         before, self.round = self.round, self._read_round()
         if self.round.round > before.round:
             self.blobs.drop_before(max(0, self.round.round - KEEP_BLOBS_ROUNDS))

@@ -76,12 +76,15 @@ class WorkerProcess:
             started = trio.current_time()
             status = await self._run_once()
             was_ready = self._reports.state not in ("starting", "failed")
+            said_why = self._reports.state == "failed"
             self._reports.set_state("failed")
             if status == STATUS_UNUSABLE and first and not was_ready:
                 raise NodeStartError(f"the worker cannot start: {self._last_error()}")
             first = False
             if trio.current_time() - started >= STEADY_S:
                 pause = FIRST_PAUSE_S
+            if not said_why:
+                self._reports.note_error(f"it ended with status {status}")
             log.warning("the worker ended with status %d: starting it again in %.0f s", status, pause)
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)

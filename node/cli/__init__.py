@@ -20,6 +20,8 @@ from pocl.keys import KeyError_
 _COMMANDS = {
     "node": ("node.cli.node_command", "Run a node."),
     "devnet": ("node.cli.devnet_command", "Run a whole network on this machine for some rounds."),
+    "status": ("node.cli.status_command", "Tell whether the chain moves, and if not, why."),
+    "doctor": ("node.cli.doctor_command", "Check all that a node needs before it runs, or while it does."),
     "key": ("node.cli.key_commands", "Make, inspect and store keys."),
     "chain": ("node.cli.chain_commands", "Build and check chain specs."),
     "tx": ("node.cli.tx_commands", "Sign and submit transactions."),

@@ -54,7 +54,8 @@ class _Options:
     die_with: int | None
 
 
-def _dev_flags(function: _Command) -> _Command:
+def dev_key_flags(function: _Command) -> _Command:
+    """Give a command the flags --alice, --bob, ... for the development keys."""
     for name in reversed(DEV_NAMES):
         flag = click.option(
             f"--{name}", "dev_key", flag_value=f"//{name.title()}", help=f"Be the validator //{name.title()}."
@@ -68,7 +69,7 @@ def _dev_flags(function: _Command) -> _Command:
 @click.option("--base-path", type=click.Path(path_type=Path), help="Where this node keeps everything it has.")
 @click.option("--validator", is_flag=True, help="Take part in consensus and rounds; needs a key.")
 @click.option("--name", help="This node's name, for people.")
-@_dev_flags
+@dev_key_flags
 @click.option("--dev-key", "dev_key", metavar="URI", hidden=True, help="A development key such as //Miner7.")
 @click.option(
     "--dev", is_flag=True, help="--chain dev --alice, on a temporary base path unless one is given."

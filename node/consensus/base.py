@@ -13,6 +13,7 @@ from node.consensus.leaders import leader
 from node.consensus.outbox import Outbox
 from node.consensus.restore import restore, split_records
 from node.consensus.scheme import SignatureScheme
+from node.consensus.snapshot import AgreementSnapshot, take
 from node.consensus.timing import Timing
 from node.consensus.types import (
     Broadcast,
@@ -78,6 +79,10 @@ class CoreState:
     def voting(self) -> bool:
         """Whether this node votes and proposes in the current epoch: a member that does not abstain."""
         return self._state.index is not None and self._state.info.epoch >= self._abstain_until
+
+    def snapshot(self) -> AgreementSnapshot:
+        """Return what is known here, for people."""
+        return take(self._state, self.leader, voting=self.voting, abstain_until=self._abstain_until)
 
     def _may_propose(self) -> bool:
         """Whether we lead the current view and have neither proposed nor given up in it (rules 2 and 11)."""

@@ -28,6 +28,7 @@ from node.consensus.abstention import Abstention
 from node.consensus.core import Core
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
+from node.consensus.snapshot import AgreementSnapshot
 from node.consensus.timing import Timing
 from node.errors import PoclError
 from node.network import Network, Peer
@@ -113,6 +114,15 @@ class ConsensusDriver:
     def leader(self) -> bytes:
         """The account that leads the present view; empty while there is none yet."""
         return b"" if self._core is None else self._core.leader
+
+    @property
+    def without_log(self) -> bool:
+        """Whether this validator has no log yet, and so waits to hear how far the others are."""
+        return self._journal is None
+
+    def snapshot(self) -> AgreementSnapshot | None:
+        """Return what the core knows; None while there is none yet."""
+        return None if self._core is None else self._core.snapshot()
 
     def post(self, event: t.Event) -> None:
         """Give the core an event."""

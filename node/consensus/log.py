@@ -32,6 +32,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from node.errors import NodeStartError, PoclError
@@ -82,17 +83,11 @@ class ConsensusLog:
     def open(cls, path: Path, genesis_hash: bytes, account: bytes) -> ConsensusLog:
         """Open a log and drop a torn tail. Raise NodeStartError when it is damaged or not this validator's."""
         try:
-            data = path.read_bytes()
-            frames, size = _read_frames(data, path)
-            if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
-                raise NodeStartError(f"{path}: is no consensus log of this version")
-            head = frames[0]
-            if head[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
-                raise NodeStartError(f"{path}: belongs to another chain or another validator")
-            if size < len(data):
+            frames, size, length = _load(path, genesis_hash, account)
+            if size < length:
                 os.truncate(path, size)
                 _sync(path)
-            return cls(path, head, [record for frame in frames[1:] for record in _split(frame)], size)
+            return cls(path, frames[0], [record for frame in frames[1:] for record in _split(frame)], size)
         except OSError as error:
             raise NodeStartError(f"{path}: cannot be opened: {error.strerror}") from None
         except (CodecError, ValueError):
@@ -101,7 +96,7 @@ class ConsensusLog:
     @property
     def abstain_until(self) -> int:
         """The first epoch in which this validator may vote and propose."""
-        return int.from_bytes(self._head[_NAME_SIZE : _NAME_SIZE + 8], "big")
+        return _abstain_until(self._head)
 
     def require(self, epoch: int, view: int) -> None:
         """Raise NodeStartError unless the database is as new as what the log has dropped.
@@ -109,8 +104,7 @@ class ConsensusLog:
         `epoch` builds on the database's last final block; `view` is that of its FINALIZE certificate, 0 when
         the block closes the epoch before.
         """
-        head = self._head
-        dropped = int.from_bytes(head[-16:-8], "big"), int.from_bytes(head[-8:], "big")
+        dropped = _dropped(self._head)
         if (epoch, view) < dropped:
             raise NodeStartError(
                 f"{self._path}: is newer than the database, which is at epoch {epoch}, view {view}, and the log "
@@ -165,6 +159,25 @@ class ConsensusLog:
         self._size = len(data)
 
 
+@dataclass(frozen=True)
+class LogHead:
+    """What the head of a log says."""
+
+    abstain_until: int
+    """The first epoch in which the validator may vote and propose."""
+    dropped: tuple[int, int]
+    """Epoch and view below which records are gone."""
+
+
+def inspect(path: Path, genesis_hash: bytes, account: bytes) -> LogHead:
+    """Read a log through without changing it. Raise NodeStartError as `ConsensusLog.open` does."""
+    try:
+        frames, _, _ = _load(path, genesis_hash, account)
+    except OSError as error:
+        raise NodeStartError(f"{path}: cannot be opened: {error.strerror}") from None
+    return LogHead(_abstain_until(frames[0]), _dropped(frames[0]))
+
+
 def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int) -> int | None:
     """Return the first epoch in which a validator without a log may vote; None while too few have reported.
 
@@ -177,6 +190,25 @@ def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], vali
     if own[1] == 0 and all(number == 0 for _, number in others):
         return 0
     return own[0] + 2
+
+
+def _load(path: Path, genesis_hash: bytes, account: bytes) -> tuple[list[bytes], int, int]:
+    """Return the frames of this validator's log, where the last one ends, and the file's length."""
+    data = path.read_bytes()
+    frames, size = _read_frames(data, path)
+    if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
+        raise NodeStartError(f"{path}: is no consensus log of this version")
+    if frames[0][len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
+        raise NodeStartError(f"{path}: belongs to another chain or another validator")
+    return frames, size, len(data)
+
+
+def _abstain_until(head: bytes) -> int:
+    return int.from_bytes(head[_NAME_SIZE : _NAME_SIZE + 8], "big")
+
+
+def _dropped(head: bytes) -> tuple[int, int]:
+    return int.from_bytes(head[-16:-8], "big"), int.from_bytes(head[-8:], "big")
 
 
 def _place(record: ConsensusMessage) -> tuple[int, int]:

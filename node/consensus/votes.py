@@ -51,6 +51,10 @@ class VoteBook:
         ballots = list(self._slots.get((view, kind), {}).values())
         return [ballot.vote for ballot in ballots if self._confirmed(ballot)]
 
+    def voters(self, view: int, kind: VoteKind) -> list[int]:
+        """Return whose votes of this kind in the view are held, unchecked ones included."""
+        return sorted(self._slots.get((view, kind), ()))
+
     def views(self) -> list[int]:
         """Return the views with votes, ascending."""
         return sorted({view for view, _ in self._slots})

@@ -4,13 +4,14 @@ Addresses come from the bootnodes, from handshakes (the address a connection com
 its node listens on) and from /peers/1, which every new peer is asked at once and one peer in turn every few
 seconds. Nodes that share only a bootnode find each other so: the bootnode knows both from their handshakes
 before it answers the later one. All known peers are dialled while there is room, since votes go straight from
-each validator to each other.
+each validator to each other. Answers to /peers/1 also tell the time, so that clocks can be compared.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from typing import Protocol
 
 import trio
@@ -39,12 +40,16 @@ logger = logging.getLogger(__name__)
 PEERS = "peers"
 MAX_TOLD = 64
 MAX_ADDRESS = 300
-MAX_ANSWER_BYTES = MAX_TOLD * (MAX_ADDRESS + 4)
+MAX_ANSWER_BYTES = MAX_TOLD * (MAX_ADDRESS + 4) + 16
 
 _TICK_S = 0.1
 _EXCHANGE_S = 10.0
 _MAX_DIALS = 8
 _REQUEST_S = 10.0
+
+_MAX_CLOCK_MS = 2**53
+_MAX_TRIP_S = 2.0
+"""The time in an answer is that of the middle of the trip; after a longer one it says too little."""
 
 
 class Surroundings(Protocol):
@@ -69,8 +74,11 @@ class Surroundings(Protocol):
 class Dialler:
     """The reconnect loop and the peer exchange."""
 
-    def __init__(self, host: Host, bootnodes: list[Address], around: Surroundings) -> None:
+    def __init__(
+        self, host: Host, bootnodes: list[Address], around: Surroundings, now_ms: Callable[[], int]
+    ) -> None:
         self._host = host
+        self._now_ms = now_ms
         self._around = around
         self._book = AddressBook(host.peer_id, trio.current_time)
         for address in bootnodes:
@@ -103,7 +111,8 @@ class Dialler:
         self._book.lost(session.link.peer_id, blame=session.at_fault)
 
     async def ask(self, session: Session) -> None:
-        """Ask a peer for others and learn what it tells."""
+        """Ask a peer for others and for the time, and learn what it tells."""
+        session.asked_at = sent = trio.current_time()
         try:
             data = await session.request(PEERS, encode(PeersRequest()), MAX_ANSWER_BYTES, _REQUEST_S)
             answer = decode(PeersResponse, data)
@@ -113,6 +122,9 @@ class Dialler:
         except CodecError as error:
             self._around.penalize(session.link.peer_id, MALFORMED, f"its answer to a peers request: {error}")
             return
+        trip_s = trio.current_time() - sent
+        if session.peer is not None and 0 < answer.time_ms < _MAX_CLOCK_MS and trip_s <= _MAX_TRIP_S:
+            session.peer.clock_s = answer.time_ms / 1000 - (sent + trip_s / 2)
         for text in answer.addresses[:MAX_TOLD]:
             address = parse_address(text) if len(text) <= MAX_ADDRESS else None
             if address is not None and may_tell(address, session.link.remote[0]):
@@ -123,7 +135,7 @@ class Dialler:
         sessions = [session for session in self._around.sessions() if session is not asking]
         random.shuffle(sessions)
         told = [address.text for session in sessions if (address := address_of(session)) is not None]
-        return encode(PeersResponse(addresses=told[:MAX_TOLD]))
+        return encode(PeersResponse(addresses=told[:MAX_TOLD], time_ms=self._now_ms()))
 
     def _wanted(self, entry: Entry) -> bool:
         if self._around.connected(entry.peer_id) or self._around.banned(entry.peer_id):
@@ -148,8 +160,8 @@ class Dialler:
         while True:
             await trio.sleep(_EXCHANGE_S * random.uniform(0.8, 1.2))
             sessions = self._around.sessions()
-            if sessions and self._around.has_room():
-                await self.ask(random.choice(sessions))
+            if sessions:
+                await self.ask(min(sessions, key=lambda session: session.asked_at))
 
 
 def address_of(session: Session) -> Address | None:

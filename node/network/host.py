@@ -64,6 +64,11 @@ _STOP_S = 3.0
 _LINK = "_pocl_link"
 
 
+def peer_id_of(seed: bytes) -> str:
+    """Return the peer id of a node whose network key has this 32-byte seed."""
+    return str(ID.from_pubkey(create_new_key_pair(seed).public_key))
+
+
 class Host(INotifee):
     """A listening libp2p host. `run` tells of every new connection, what `serve` was given gets the inbound
     streams of a protocol, and no exception of a handler goes further."""

@@ -68,7 +68,7 @@ class Network:
         self._nursery: trio.Nursery | None = None
         self._reading = trio.CapacityLimiter(4)
         self._reputation = Reputation(trio.current_time)
-        self._dialler = Dialler(self._host, self._bootnodes, self)
+        self._dialler = Dialler(self._host, self._bootnodes, self, settings.now_ms)
         self._gossip = Gossip(handlers, self.sessions)
         self._fetcher = BlobFetcher(self._holders, self.penalize, settings.max_blob_bytes)
         self._register()

@@ -98,6 +98,9 @@ class Session:
         self.settled = trio.Event()
         """Set when the session is admitted or over: `peer` and `over` tell which."""
 
+        self.asked_at = 0.0
+        """trio.current_time() when it was last asked for other peers and the time."""
+
         self.at_fault = False
         """Whether the peer had better not be dialled again at once."""
 

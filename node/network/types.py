@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import trio
 
 from node.blobs import BlobMeta
 from node.errors import PoclError
@@ -41,6 +44,9 @@ class NetworkSettings:
     silence_s: float = 20.0
     """A peer not heard of for this long is disconnected; a quarter of it is the interval of signs of life."""
 
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    """The clock told to peers that ask for it, Unix milliseconds."""
+
 
 @dataclass(eq=False)
 class Peer:
@@ -60,6 +66,15 @@ class Peer:
     inbound: bool
     connected_at: float
     """trio.current_time() when the handshake was done."""
+    clock_s: float | None = None
+    """Its clock (Unix seconds) minus trio's, when it last told the time: trio's clock is never set, so a jump of
+    the own clock since then shows as well."""
+
+    def clock_offset_ms(self, now_ms: int) -> int | None:
+        """Return how far its clock is ahead of the own one, which shows `now_ms`; None before it told the time."""
+        if self.clock_s is None:
+            return None
+        return round((self.clock_s + trio.current_time()) * 1000) - now_ms
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from node.chain import Chain
 from node.config import NodeConfig
 from node.pool import TransactionPool
 from node.rpc.reports import WorkerReports
+from node.status.facts import Facts
 from pocl.v1.node_service_pb2 import PeerInfo
 
 T = TypeVar("T")
@@ -69,6 +70,8 @@ class RpcContext:
     """Whether peers may have this blob now: what holds for peers holds for clients."""
     peers: Callable[[], Sequence[PeerInfo]]
     consensus_status: Callable[[], ConsensusStatus]
+    status: Callable[[], Facts]
+    """Why the chain moves or does not, but for the disk."""
     syncing: Callable[[], bool]
     peer_id: str
     addresses: Callable[[], Sequence[str]]

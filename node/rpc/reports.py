@@ -24,12 +24,24 @@ class WorkerReports:
         self._lock = threading.Lock()
         self._state = "off"
         self._rounds: dict[int, WorkerReport] = {}
+        self._last_error = ""
 
     @property
     def state(self) -> str:
         """What the worker is doing (one of `STATES`)."""
         with self._lock:
             return self._state
+
+    @property
+    def last_error(self) -> str:
+        """What went wrong last with the worker, also when it is over; "" for nothing so far."""
+        with self._lock:
+            return self._last_error
+
+    def note_error(self, error: str) -> None:
+        """Note what went wrong, when it is not the worker itself that says so."""
+        with self._lock:
+            self._last_error = error
 
     def set_state(self, state: str) -> None:
         """Note what the worker's process is doing, when it is not the worker itself that says so."""
@@ -46,6 +58,7 @@ class WorkerReports:
             known.MergeFrom(report)
             # An error is over when the next report does not repeat it.
             known.error = report.error
+            self._last_error = report.error or self._last_error
             self._rounds[report.round] = known
             while len(self._rounds) > MAX_ROUNDS:
                 del self._rounds[min(self._rounds)]

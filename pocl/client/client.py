@@ -267,6 +267,10 @@ class Client:
         """Return what the node says of itself."""
         return self._connection.call(self._connection.node.GetInfo, node_service_pb2.GetNodeInfoRequest())
 
+    def status(self) -> node_service_pb2.NodeStatus:
+        """Return why the chain moves or does not, as this node sees it."""
+        return self._connection.call(self._connection.node.GetStatus, node_service_pb2.GetStatusRequest())
+
     def peers(self) -> list[node_service_pb2.PeerInfo]:
         """Return the peers the node is connected to."""
         request = node_service_pb2.ListPeersRequest()

@@ -20,7 +20,17 @@ AMOUNTS = frozenset({"amount", "free", "reserved", "fee", "tip", "emission"})
 ACCOUNTS = frozenset(
     (
         *("account", "attester", "attesters", "auditor", "author", "counted_owners", "dest", "expected"),
-        *("false_tags", "late_authors", "leader", "leaders", "miner", "miners", "owner", "provisional"),
+        *(
+            "false_tags",
+            "late_authors",
+            "leader",
+            "leaders",
+            "miner",
+            "miners",
+            "miners_awaited",
+            "owner",
+            "provisional",
+        ),
         *("screened_out", "sender", "signer", "validator", "validators", "who", "winner", "winners"),
     )
 )

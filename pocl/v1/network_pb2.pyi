@@ -98,7 +98,9 @@ class PeersRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class PeersResponse(_message.Message):
-    __slots__ = ("addresses",)
+    __slots__ = ("addresses", "time_ms")
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    TIME_MS_FIELD_NUMBER: _ClassVar[int]
     addresses: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, addresses: _Optional[_Iterable[str]] = ...) -> None: ...
+    time_ms: int
+    def __init__(self, addresses: _Optional[_Iterable[str]] = ..., time_ms: _Optional[int] = ...) -> None: ...

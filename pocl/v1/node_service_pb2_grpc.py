@@ -44,6 +44,11 @@ class NodeServiceStub:
                 request_serializer=pocl_dot_v1_dot_node__service__pb2.ListPeersRequest.SerializeToString,
                 response_deserializer=pocl_dot_v1_dot_node__service__pb2.ListPeersResponse.FromString,
                 _registered_method=True)
+        self.GetStatus = channel.unary_unary(
+                '/pocl.v1.NodeService/GetStatus',
+                request_serializer=pocl_dot_v1_dot_node__service__pb2.GetStatusRequest.SerializeToString,
+                response_deserializer=pocl_dot_v1_dot_node__service__pb2.NodeStatus.FromString,
+                _registered_method=True)
 
 
 class NodeServiceServicer:
@@ -61,6 +66,13 @@ class NodeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatus(self, request, context):
+        """Why the chain moves, or does not, as this node sees it. Disk and worker errors are shown on loopback only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NodeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -73,6 +85,11 @@ def add_NodeServiceServicer_to_server(servicer, server):
                     servicer.ListPeers,
                     request_deserializer=pocl_dot_v1_dot_node__service__pb2.ListPeersRequest.FromString,
                     response_serializer=pocl_dot_v1_dot_node__service__pb2.ListPeersResponse.SerializeToString,
+            ),
+            'GetStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatus,
+                    request_deserializer=pocl_dot_v1_dot_node__service__pb2.GetStatusRequest.FromString,
+                    response_serializer=pocl_dot_v1_dot_node__service__pb2.NodeStatus.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -129,6 +146,33 @@ class NodeService:
             '/pocl.v1.NodeService/ListPeers',
             pocl_dot_v1_dot_node__service__pb2.ListPeersRequest.SerializeToString,
             pocl_dot_v1_dot_node__service__pb2.ListPeersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pocl.v1.NodeService/GetStatus',
+            pocl_dot_v1_dot_node__service__pb2.GetStatusRequest.SerializeToString,
+            pocl_dot_v1_dot_node__service__pb2.NodeStatus.FromString,
             options,
             channel_credentials,
             insecure,

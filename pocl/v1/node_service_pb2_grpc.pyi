@@ -33,12 +33,16 @@ class NodeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> NodeServiceAsyncStub: ...
     GetInfo: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeInfoRequest, _node_service_pb2.NodeInfo]
     ListPeers: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.ListPeersRequest, _node_service_pb2.ListPeersResponse]
+    GetStatus: _grpc.UnaryUnaryMultiCallable[_node_service_pb2.GetStatusRequest, _node_service_pb2.NodeStatus]
+    """Why the chain moves, or does not, as this node sees it. Disk and worker errors are shown on loopback only."""
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInfo: _aio.UnaryUnaryMultiCallable[_node_service_pb2.GetNodeInfoRequest, _node_service_pb2.NodeInfo]  # type: ignore[assignment]
     ListPeers: _aio.UnaryUnaryMultiCallable[_node_service_pb2.ListPeersRequest, _node_service_pb2.ListPeersResponse]  # type: ignore[assignment]
+    GetStatus: _aio.UnaryUnaryMultiCallable[_node_service_pb2.GetStatusRequest, _node_service_pb2.NodeStatus]  # type: ignore[assignment]
+    """Why the chain moves, or does not, as this node sees it. Disk and worker errors are shown on loopback only."""
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -54,5 +58,13 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_service_pb2.ListPeersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_service_pb2.ListPeersResponse, _abc.Awaitable[_node_service_pb2.ListPeersResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetStatus(
+        self,
+        request: _node_service_pb2.GetStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_node_service_pb2.NodeStatus, _abc.Awaitable[_node_service_pb2.NodeStatus]]:
+        """Why the chain moves, or does not, as this node sees it. Disk and worker errors are shown on loopback only."""
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

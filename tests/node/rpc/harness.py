@@ -21,9 +21,11 @@ from node import chain_spec
 from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
 from node.config import NodeConfig
+from node.consensus.snapshot import AgreementSnapshot
 from node.pool import TransactionPool
 from node.rpc import ConsensusStatus, RpcContext, RpcServer, start_server
 from node.rpc.limits import RpcLimits
+from node.status.facts import Facts
 from pocl.client import Client, ClientError
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import Keypair
@@ -71,6 +73,7 @@ class Node:
             may_serve=_is_public,
             peers=lambda: [PeerInfo(peer_id="12D3KooPeer", role="validator", validator=BOB.public)],
             consensus_status=lambda: ConsensusStatus(self.chain.epoch_change.epoch, 7, ALICE.public, [12, 9]),
+            status=self.facts,
             syncing=lambda: False,
             peer_id="12D3KooSelf",
             addresses=lambda: ["/ip4/127.0.0.1/tcp/30333/p2p/12D3KooSelf"],
@@ -93,6 +96,41 @@ class Node:
             raise self.closed_for_trio
         with self.lock:
             return function()
+
+    def facts(self) -> Facts:
+        """Return what a node would know that lacks its three peers: Bob's votes are here, and Alice's own."""
+        change = self.chain.epoch_change
+        members = tuple(sorted(key.public for key in (ALICE, BOB, EVE)))
+        return Facts(
+            now_ms=self.timestamp,
+            up_s=60,
+            account=ALICE.public,
+            validators=members,
+            quorum=3,
+            heartbeat_s=2,
+            name=self.config.name,
+            chain=self.config.chain.id,
+            names={ALICE.public: "alice", BOB.public: "bob"},
+            connected=frozenset({ALICE.public, BOB.public}),
+            peers=1,
+            heights={BOB.public: 1},
+            final_number=self.chain.final_number,
+            final_hash=self.chain.final_hash,
+            final_age_s=42,
+            epoch=change.epoch,
+            agreement=AgreementSnapshot(
+                epoch=change.epoch, view=7, leader=BOB.public, quorum=3, voting=True, abstain_until=0,
+                proposed=True, notarized=frozenset({BOB.public}), nullified=frozenset({ALICE.public}),
+                final_view=5, finalizing_view=6, finalized=frozenset({ALICE.public}), missing_block=False,
+            ),
+            round=1,
+            phase="TRAIN",
+            awaited=(EVE.public,),
+            deadline_ms=self.timestamp + 5000,
+            clocks={BOB.public: -250},
+            worker="failed",
+            worker_error="no memory",
+        )  # fmt: skip
 
     def submit(self, data: bytes) -> bytes:
         self.pool.submit(data)

@@ -173,6 +173,7 @@ def test_reports_are_kept_by_round_and_add_up(node: Node, miner: Miner) -> None:
     assert node.client.node_info().worker == "training"
     report(state="predicting", round=1, predict_ms=40, error="a peer was slow")
     report(state="idle", round=1, global_accuracy=0.0)
+    assert node.context.reports.last_error == "a peer was slow"
     report(state="training", round=2)
     listed = miner.worker.ListReports(pb.ListReportsRequest(), metadata=AUTHORIZED, timeout=20).reports
     assert [item.round for item in listed] == [1, 2]
