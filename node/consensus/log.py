@@ -86,9 +86,7 @@ class ConsensusLog:
         try:
             data = path.read_bytes()
             frames, size = _read_frames(data, path)
-            if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
-                raise NodeStartError(f"{path}: is no consensus log of this version")
-            head = frames[0]
+            head = _head_of(frames, path)
             if head[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
                 raise NodeStartError(f"{path}: belongs to another chain or another validator")
             if size < len(data):
@@ -176,9 +174,7 @@ def read_log(path: Path) -> tuple[int, list[ConsensusMessage]]:
     Changes nothing. Raise NodeStartError for a damaged one, OSError for one that cannot be read.
     """
     frames, _ = _read_frames(path.read_bytes(), path)
-    if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
-        raise NodeStartError(f"{path}: is no consensus log of this version")
-    epoch = int.from_bytes(frames[0][_NAME_SIZE : _NAME_SIZE + 8], "big")
+    epoch = int.from_bytes(_head_of(frames, path)[_NAME_SIZE : _NAME_SIZE + 8], "big")
     return epoch, [decode(ConsensusMessage, record) for frame in frames[1:] for record in _split(frame)]
 
 
@@ -248,6 +244,12 @@ def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
     if any(data[at : at + 8]) or not any(data[at:]):
         return frames, at
     raise _damaged(path, at)
+
+
+def _head_of(frames: Sequence[bytes], path: Path) -> bytes:
+    if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
+        raise NodeStartError(f"{path}: is no consensus log of this version")
+    return frames[0]
 
 
 def _damaged(path: Path, at: int) -> NodeStartError:

@@ -25,7 +25,9 @@ def reason(error: BaseException) -> str:
 def describe(path: Path, what: str, error: BaseException) -> str:
     """Return the one line about a failure of LevelDB: what could not be done, why, and what helps."""
     if isinstance(error, plyvel.CorruptionError):
-        return f"{path}: the database is damaged ({reason(error)}): restore a copy, or remove it and sync again"
+        return (
+            f"{path}: the database is damaged ({reason(error)}): restore a copy, or remove it and sync again"
+        )
     return f"{path}: {what}: {reason(error)}"
 
 

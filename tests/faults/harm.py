@@ -9,17 +9,23 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from node.consensus.driver import CLOCK_OFFSET
+from pocl.client import Client
+from tests.e2e.processes import running_node
 from tests.faults.network import ROOT, FaultError, FaultNetwork, Validator, until
 
 PAUSE_S = 30.0
 CLOCK_AHEAD_MS = 10_000
+SYNC_S = 180.0
 REFUSAL_S = 30.0
 """How long a node may take to start and to say why it does not."""
 
@@ -61,6 +67,9 @@ def cut(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> st
     hold = rng.uniform(5, 25)  # Beyond 20 s connections are given up, below they resume.
     time.sleep(hold)
     network.cables.heal()
+    if max(len(group), len(network.nodes) - len(group)) < network.quorum:
+        for node in network.nodes:
+            node.ready_at = time.monotonic()
     return f"{len(group)} | {len(network.nodes) - len(group)} for {hold:.0f} s"
 
 
@@ -70,6 +79,12 @@ def fill_disk(network: FaultNetwork, nodes: list[Validator], rng: random.Random)
     ballast = network.disks.fill(node.base_path)
     status, line = node.ended(60)
     must_be_one_line(node, status, line)
+    try:
+        network.start(node)
+    except FaultError:
+        must_be_one_line(node, *node.ended(1))
+    else:
+        must_be_one_line(node, *node.ended(60))
     ballast.unlink()
     network.start(node)
     return line
@@ -87,7 +102,7 @@ def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.
     remark = "did not meet the damage"
     try:
         network.start(node)
-        time.sleep(5)
+        until(lambda: not node.alive, "it meets the damage", 3)
     except FaultError:
         pass
     if not node.alive:
@@ -95,9 +110,7 @@ def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.
         must_be_one_line(node, status, line)
         remark = line
     node.kill()
-    shutil.rmtree(node.database)
-    node.databases += 1
-    network.start(node)
+    without_database(network, [node])
     return remark
 
 
@@ -121,12 +134,9 @@ def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Rando
 
 
 def delete_database(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
-    for node in nodes:
-        node.kill()
-        shutil.rmtree(node.database)
-        node.databases += 1
-    network.start(*nodes)
-    return ""
+    begun = time.monotonic()
+    without_database(network, nodes)
+    return f"fetched {min(node.final() for node in nodes)} blocks in {time.monotonic() - begun:.0f} s"
 
 
 def delete_log(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
@@ -193,6 +203,45 @@ def twins(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> 
     return f"offence seen by {', '.join(seen)}"
 
 
+def without_database(network: FaultNetwork, nodes: list[Validator]) -> None:
+    """Start nodes without their databases. They count as up once they have fetched what others have."""
+    for node in nodes:
+        node.kill()
+        shutil.rmtree(node.database)
+        node.databases += 1
+    height = max(network.heights(), default=0)
+    network.start(*nodes)
+    until(lambda: min(node.final() for node in nodes) >= height, "the final blocks are fetched again", SYNC_S)
+    for node in nodes:
+        node.ready_at = time.monotonic()
+
+
+def kill_worker(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    return kill_worker_of(network.folder / f"worker-{rng.randrange(2**32)}")
+
+
+def kill_worker_of(base_path: Path) -> str:
+    """Kill the worker of a development node of its own; the node must start another and go on."""
+    with running_node(base_path, "--chain", "dev", "--alice", "--worker-threads", "1") as ready:
+        node = psutil.Process(ready["pid"])
+
+        def worker() -> int:
+            children = (child for child in node.children() if child.status() != psutil.STATUS_ZOMBIE)
+            return next((child.pid for child in children if "node.worker" in child.cmdline()), 0)
+
+        until(lambda: worker() != 0, "the worker starts")
+        first = worker()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: worker() not in (0, first), "another worker starts")
+        with Client(ready["rpc_address"]) as client:
+            height = client.info().final_number
+            until(lambda: client.info().final_number > height, "the node goes on")
+        said = [
+            line for line in (base_path / "node.log").read_text().splitlines() if "the worker was" in line
+        ]
+        return said[-1].partition("the worker was ")[2] if said else "the node did not say so"
+
+
 def offences(witness: Validator, culprit: Validator) -> int:
     """Count the offences of a validator that a node has logged."""
     text = witness.log_file.read_text(encoding="utf-8", errors="replace")
@@ -231,5 +280,6 @@ FAULTS = (
     Fault("deleted consensus log", delete_log, loses_log=True),
     Fault("clock 10 s ahead", clock_ahead),
     Fault("second process", second_process, most="one"),
+    Fault("kill -9 of a worker", kill_worker, most="none"),
     Fault("twins", twins, most="one"),
 )

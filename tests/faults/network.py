@@ -30,7 +30,7 @@ from tests.faults.isolation import CONTROL, PEERS, Cables, Disks
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
-ROUND_MS = 3000
+ROUND_MS = 1000
 DISK_MB = 256
 
 
@@ -66,6 +66,9 @@ class Validator:
         self.client: Client | None = None
         self.address = ""
         self.paused = False
+        self.ready_at = 0.0
+        """When it became ready, or was healed: on the monotonic clock."""
+        self._abstains = (0, 0)
         self.databases = 0
         """Counts the databases it has had: what is final may only be missing from a new one."""
 
@@ -118,6 +121,7 @@ class Validator:
         until(ready, f"{self.name} starts", START_S)
         told: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
         self.address = told["addresses"][0]
+        self.ready_at = time.monotonic() - (time.time() - self.ready_file.stat().st_mtime)
         self.client = Client(told["rpc_address"], timeout_s=5)
 
     def ended(self, seconds: float) -> tuple[int, str]:
@@ -133,10 +137,9 @@ class Validator:
             self.process.wait()
         self._forget()
 
-    def stop(self) -> int:
-        """Stop it in order; return its exit status."""
+    def stopped(self) -> int:
+        """Wait until it has stopped in order, as it was told to; return its exit status."""
         assert self.process is not None
-        self.process.terminate()
         try:
             return self.process.wait(timeout=30)
         finally:
@@ -150,6 +153,7 @@ class Validator:
     def resume(self) -> None:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGCONT)
+        self.ready_at = time.monotonic()
         self.paused = False
 
     def last_line(self) -> str:
@@ -171,7 +175,13 @@ class Validator:
 
     def abstain_until(self) -> int | None:
         """Return the first epoch it votes in, by its log; None when it has no log yet."""
-        return read_log(self.consensus_log)[0] if self.consensus_log.exists() else None
+        if not self.consensus_log.exists():
+            return None
+        # Once for every log: its head keeps what it says.
+        key = self.consensus_log.stat().st_ino
+        if self._abstains[0] != key:
+            self._abstains = key, read_log(self.consensus_log)[0]
+        return self._abstains[1]
 
     def _forget(self) -> None:
         self.paused = False
@@ -219,6 +229,13 @@ class FaultNetwork:
         for node in nodes:
             node.wait_ready()
 
+    def stop(self) -> list[int]:
+        """Stop all nodes in order, all at once; return their exit statuses."""
+        for node in self.nodes:
+            if node.process is not None:
+                node.process.terminate()
+        return [node.stopped() for node in self.nodes]
+
     def up(self) -> list[Validator]:
         return [node for node in self.nodes if node.up]
 
@@ -231,6 +248,10 @@ class FaultNetwork:
         up = self.up()
         epoch = max((node.epoch() for node in up), default=0)
         return [node for node in up if (first := node.abstain_until()) is not None and first <= epoch]
+
+    def quorum_since(self) -> float:
+        """Return since when a quorum that votes is up, on the monotonic clock; there must be one."""
+        return sorted(node.ready_at for node in self.voting())[self.quorum - 1]
 
     def _place(self, node: Validator) -> None:
         if self.cables is None:

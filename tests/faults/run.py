@@ -41,7 +41,7 @@ class Outcome:
     longest_pause: float = 0.0
     """Without a new final block, until all nodes were level again."""
     resumed: float = 0.0
-    """From a quorum with logs being up to the next final block."""
+    """From a quorum with logs being up again to the next final block; 0 when there always was one."""
     level: float = 0.0
     """From healing to all nodes being level."""
     remark: str = ""
@@ -138,7 +138,7 @@ class Run:
             healed = time.monotonic()
             outcome.harmed = healed - begun
             until(lambda: len(network.voting()) >= network.quorum, "a quorum with logs is up", 60)
-            outcome.resumed = self._resume(network)
+            outcome.resumed = self._resume(network, watch, begun)
             outcome.level = self._level(network, watch, healed)
         except FaultError as error:
             outcome.remark = f"FAILED: {error}"
@@ -148,9 +148,12 @@ class Run:
             watch.read_logs()
             self._say(outcome)
 
-    def _resume(self, network: FaultNetwork) -> float:
-        height = max(network.heights(), default=0)
-        return until(lambda: max(network.heights(), default=0) > height, "finality resumes", RESUME_S)
+    def _resume(self, network: FaultNetwork, watch: Watch, begun: float) -> float:
+        """Wait for a final block after the quorum came back; return how long after, 0 when it was never away."""
+        since = max(begun, network.quorum_since())
+        until(lambda: watch.advances[-1] > since, "finality resumes", RESUME_S)
+        first = next(moment for moment in watch.advances if moment > since)
+        return first - since if since > begun else 0.0
 
     def _level(self, network: FaultNetwork, watch: Watch, healed: float) -> float:
         def level() -> bool:
@@ -190,8 +193,7 @@ class Run:
 
     def _finish(self, network: FaultNetwork, watch: Watch, transfers: Transfers) -> None:
         report = self.report
-        for node in network.nodes:
-            status = node.stop() if node.alive else None
+        for node, status in zip(network.nodes, network.stop(), strict=True):
             if status != 0:
                 report.violations.append(f"{node.name} ended with status {status}: {node.last_line()}")
         try:
@@ -205,7 +207,7 @@ class Run:
 
     def _say(self, outcome: Outcome) -> None:
         self._console.print(
-            f"{outcome.at:6.0f} s  {outcome.fault} of {', '.join(outcome.nodes) or 'links'}: "
+            f"{outcome.at:6.0f} s  {outcome.fault} of {', '.join(outcome.nodes) or '-'}: "
             f"resumed {outcome.resumed:.1f} s, level {outcome.level:.1f} s  {outcome.remark}",
             highlight=False,
             soft_wrap=True,
@@ -228,7 +230,9 @@ def show(report: Report) -> None:
         table.add_row(name, "0", f"skipped: {reason}", "", "", "")
     console = Console()
     console.print(table)
-    console.print("Times are the worst of each kind; harmed: until healed; resumed: from a quorum being up.")
+    console.print(
+        "Times are the worst of each kind; harmed: until healed; resumed: from a quorum being up again."
+    )
     console.print(
         f"final height {report.final_height}, {report.transfers_final} of {report.transfers_sent} transfers "
         f"final, {report.votes_checked} votes checked, nodes agree: {report.all_agree}"

@@ -53,7 +53,13 @@ async def test_pauses_grow_and_begin_anew_after_a_long_run(
     tmp_path: Path, autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     no_process = OSError(11, "Resource temporarily unavailable")
-    runs: list[tuple[float, int | OSError]] = [(0, -9), (0, no_process), *[(0, 1)] * 6, (STEADY_S, -9), (0, 2)]
+    runs: list[tuple[float, int | OSError]] = [
+        (0, -9),
+        (0, no_process),
+        *[(0, 1)] * 6,
+        (STEADY_S, -9),
+        (0, 2),
+    ]
     with caplog.at_level(logging.WARNING, "pocl.worker"):
         pauses = await starts(Scripted(tmp_path, *runs))
     assert pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, STEADY_S + 1, 2])
