@@ -1,7 +1,7 @@
 """The faults: each harms some nodes, checks what they do about it, and heals them.
 
-Every function returns a remark for the table, and the nodes it started are ready when it returns. `Harm.run` is
-given to which nodes a fault may be done: not more than `f` at a time may lose their consensus log.
+Every function returns a remark for the table, and the nodes it started are ready when it returns. run.py chooses the
+nodes: not more than `f` at a time may lose their consensus log.
 """
 
 from __future__ import annotations
