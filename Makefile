@@ -1,5 +1,6 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
+# make faults real nodes, killed, paused, cut off and damaged at random (VALIDATORS, MINUTES, EVERY, SEED)
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format proto bench clean
+.PHONY: help run test faults lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -40,6 +41,11 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not slow"
+
+# Disks and links can be harmed only by root; without, those faults are skipped with a reason.
+faults: $(VENV)/.installed-test
+	$(BIN)/python -m tests.faults --validators $(or $(VALIDATORS),4) --minutes $(or $(MINUTES),5) \
+	  --every $(or $(EVERY),15) --seed $(or $(SEED),1) --json faults.json
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

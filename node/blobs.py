@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,11 @@ _TEMPORARY = ".part"
 
 
 class BlobStoreError(PoclError):
-    """A blob cannot be stored: the disk refused, or the store is full of blobs that must stay."""
+    """A blob cannot be stored: the store is full of blobs that must stay."""
+
+
+class BlobDiskError(BlobStoreError):
+    """The disk refused a blob. The node must stop (`on_failure`)."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +62,20 @@ class BlobStore:
         self._max_bytes = max_bytes
         self._lock = threading.RLock()
         self._index: dict[bytes, BlobMeta] = {}
+        self.on_failure: Callable[[BlobDiskError], None] | None = None
+        """Called when the disk refuses a blob, from the thread that stored it."""
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._load()
         except OSError as error:
-            raise BlobStoreError(f"{path}: cannot be used as blob store: {error.strerror}") from None
+            raise BlobDiskError(f"{path}: cannot be used as blob store: {error.strerror}") from None
         self._used = sum(meta.size for meta in self._index.values())
 
     def put(self, data: bytes, round: int, visibility: int) -> bytes:
         """Store a blob and return its name; it is on disk, synced, when this returns.
 
         Bytes that are here already get the newer round and this visibility, but public ones stay public.
-        Raise BlobStoreError when the disk refuses or the bound does not allow it.
+        Raise BlobDiskError when the disk refuses, BlobStoreError when the bound does not allow it.
         """
         hashes = chunk_hashes(data)
         name = blob_name_of(len(data), hashes)
@@ -89,7 +96,10 @@ class BlobStore:
                 self._write(name.hex() + _META, _encode(meta))
                 self._sync_directory()
             except OSError as error:
-                raise BlobStoreError(f"{self._path}: a blob cannot be written: {error.strerror}") from None
+                failure = BlobDiskError(f"{self._path}: a blob cannot be written: {error.strerror}")
+                if self.on_failure is not None:
+                    self.on_failure(failure)
+                raise failure from None
             self._index[name] = meta
             self._used += len(data) if known is None else 0
         return name

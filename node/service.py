@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,21 +23,23 @@ from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
+from node.disk_watch import DiskWatch
 from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file
-from node.network import Handlers, Network, NetworkSettings, Peer
+from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.pool import PoolError, TransactionPool
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
 from node.status.collect import StatusBoard
+from node.storage.errors import StorageError
 from node.sync import Synchronizer, page
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import ss58_encode
 from pocl.v1.consensus_pb2 import ConsensusMessage
-from pocl.v1.network_pb2 import BlockAnnounce
+from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
 from pocl.v1.node_service_pb2 import PeerInfo
 from pocl.v1.round_pb2 import PHASE_NONE, Phase, RoundState
 from pocl.v1.worker_service_pb2 import BlobVisibility
@@ -88,6 +89,9 @@ class Node:
         self.chain = chain
         self.pool = TransactionPool(self._validate)
         self.blobs = BlobStore(blobs_folder(config.base_path))
+        self.disk = DiskWatch()
+        chain.database.on_failure = self.disk.tell
+        self.blobs.on_failure = self.disk.tell
         self.reports = WorkerReports()
         self.round = self._read_round()
         self.sync = Synchronizer(
@@ -122,8 +126,8 @@ class Node:
         return Handlers(
             on_consensus=self._on_consensus,
             on_transactions=self._on_transactions,
-            on_announce=self.sync.on_announce,
-            serve_sync=partial(page, self.chain),
+            on_announce=self._on_announce,
+            serve_sync=self._serve_sync,
             final_number=lambda: self.chain.final_number,
             epoch=lambda: self.chain.epoch_change.epoch,
             may_serve=self._may_serve,
@@ -154,6 +158,7 @@ class Node:
         async with trio.open_nursery() as nursery:
             # Before anything slow: a Ctrl-C during the start must stop the node as well.
             await nursery.start(self._stop_on_signal, nursery.cancel_scope)
+            nursery.start_soon(self.disk.run)
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
@@ -266,6 +271,20 @@ class Node:
                     self.network.penalize(peer.peer_id, 10, f"a transaction that is {error.code}")
             except PoolError:
                 continue
+            except StorageError:
+                return  # The disk watch ends the node.
+
+    def _on_announce(self, peer: Peer, announce: BlockAnnounce) -> bool:
+        try:
+            return self.sync.on_announce(peer, announce)
+        except StorageError:
+            return False  # The disk watch ends the node.
+
+    def _serve_sync(self, request: SyncRequest) -> SyncResponse:
+        try:
+            return page(self.chain, request)
+        except StorageError as error:
+            raise RequestFailed(str(error)) from None  # The disk watch ends the node.
 
     def _on_synced(self) -> None:
         if self.driver is not None:

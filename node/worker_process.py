@@ -34,19 +34,24 @@ STEADY_S = 120.0
 NICENESS = 10
 """Consensus goes first where node and worker share a processor."""
 
+_NOT_STARTED = 255
+
 STOP_S = 5.0
 """How long the worker may take to stop after SIGTERM."""
 
 
 def write_token(base_path: Path) -> str:
-    """Make the token of this start and write it where the worker reads it."""
+    """Make the token of this start and write it where the worker reads it. Raise NodeStartError."""
     token = secrets.token_hex(32)
     file = worker_token_file(base_path)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(token + "\n")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(token + "\n")
+    except OSError as error:
+        raise NodeStartError(f"{file}: the worker's token cannot be written: {error.strerror}") from None
     return token
 
 
@@ -74,7 +79,12 @@ class WorkerProcess:
         while True:
             self._reports.set_state("starting")
             started = trio.current_time()
-            status = await self._run_once()
+            try:
+                status = await self._run_once()
+            except OSError as error:
+                # No process or no memory to be had: the machine may recover.
+                log.warning("the worker cannot be started: %s", error.strerror)
+                status = _NOT_STARTED
             was_ready = self._reports.state not in ("starting", "failed")
             said_why = self._reports.state == "failed"
             self._reports.set_state("failed")
@@ -84,8 +94,8 @@ class WorkerProcess:
             if trio.current_time() - started >= STEADY_S:
                 pause = FIRST_PAUSE_S
             if not said_why:
-                self._reports.note_error(f"it ended with status {status}")
-            log.warning("the worker ended with status %d: starting it again in %.0f s", status, pause)
+                self._reports.note_error(f"it {_end_of(status)}")
+            log.warning("the worker %s: starting it again in %.0f s", _end_of(status), pause)
             await trio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -105,6 +115,12 @@ class WorkerProcess:
                 process.terminate()
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(_reap, process)
+
+
+def _end_of(status: int) -> str:
+    if status == _NOT_STARTED:
+        return "did not start"
+    return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

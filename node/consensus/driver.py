@@ -14,6 +14,7 @@ follows the chain by sync alone.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -51,6 +52,12 @@ MAX_INBOX = 20_000
 
 WORK_POLL_S = 0.1
 """How often a leader without transactions looks whether the round has a deadline to act on."""
+
+RESTORE_POLL_S = 0.2
+"""How often peers are asked for final blocks that the database lost."""
+
+CLOCK_OFFSET = "POCL_CLOCK_OFFSET_MS"
+"""Environment variable for tests: so many ms are added to the wall clock."""
 
 _BLAME_POINTS = 20
 
@@ -152,15 +159,13 @@ class ConsensusDriver:
         """Agree until cancelled. Raise AgreementFailed when the core halts."""
         if self._journal is None:
             epoch = await self._abstention.end()
-            self._log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._journal = ConsensusLog.create(
                 self._log_file, self._chain.genesis_hash, self._key.public, epoch
             )
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
+        await self._restore_database(self._journal)
         info, final = self._epoch_info(), self._final_block()
-        certificate = None if final.hash == info.opening_hash else final.certificate
-        self._journal.require(info.epoch, 0 if certificate is None else certificate.view)
         self._core = Core(
             scheme=Ed25519Scheme(self._key),
             timing=_timing(self._spec),
@@ -180,6 +185,22 @@ class ConsensusDriver:
         finally:
             unsubscribe()
             self._journal.close()
+
+    async def _restore_database(self, journal: ConsensusLog) -> None:
+        """Let sync bring a lost or older database back to where the log was cut (node/consensus/log.py)."""
+        if len(self._chain.epoch_change.validators) == 1:
+            journal.require(*self._place())
+        elif self._place() < journal.dropped:
+            log.warning("the database is older than the consensus log: fetching final blocks before voting")
+        while self._place() < journal.dropped:
+            self._need_sync(None)
+            await trio.sleep(RESTORE_POLL_S)
+
+    def _place(self) -> tuple[int, int]:
+        """Return the epoch that builds on the last final block, and the view of that block's certificate in it."""
+        info, final = self._epoch_info(), self._final_block()
+        certificate = None if final.hash == info.opening_hash else final.certificate
+        return info.epoch, 0 if certificate is None else certificate.view
 
     def _final_block(self) -> t.FinalBlock:
         chain = self._chain
@@ -380,5 +401,5 @@ def _timing(spec: ConsensusSpec) -> Timing:
 
 
 def now_ms() -> int:
-    """Return the wall clock in Unix milliseconds, as block timestamps count."""
-    return time.time_ns() // 1_000_000
+    """Return the wall clock in Unix milliseconds, as block timestamps count (for tests: see CLOCK_OFFSET)."""
+    return time.time_ns() // 1_000_000 + int(os.environ.get(CLOCK_OFFSET, "0"))

@@ -12,7 +12,8 @@ ever sent. Damage anywhere else would silently forget votes, so the file is refu
 
 Records of final views are dropped: out of memory at once, out of the file when it has grown enough to be
 written anew (beside the old one, synced, renamed). What they said is then known only from the database's last
-final block: an older copy of the database than that is refused (`require`), or votes could be given twice.
+final block: with a lost database, or an older copy than that, votes could be given twice. So nothing is voted
+before sync has brought the database at least there (`dropped`); who has nobody to sync from is refused (`require`).
 
 Abstention. A validator that lost its log may have voted in any view it does not remember. It abstains until two
 epoch boundaries past the newest epoch that it can prove by sync after a quorum of the other validators has told
@@ -33,6 +34,7 @@ import os
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from node.errors import NodeStartError, PoclError
@@ -61,7 +63,7 @@ class ConsensusLog:
         self._head = head
         self._live = [(_place(decode(ConsensusMessage, record)), record) for record in records]
         self._size = size
-        self._file = open(path, "ab")  # noqa: SIM115
+        self._file = _open(path)
         self._broken = False
 
     @classmethod
@@ -74,6 +76,7 @@ class ConsensusLog:
         if path.exists():
             raise NodeStartError(f"{path}: exists already; a validator's log is never replaced")
         try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _replace(path, _frame(head))
             return cls(path, head, [], path.stat().st_size)
         except OSError as error:
@@ -98,13 +101,18 @@ class ConsensusLog:
         """The first epoch in which this validator may vote and propose."""
         return _abstain_until(self._head)
 
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """The epoch and view below which records may be gone from the file."""
+        return _dropped(self._head)
+
     def require(self, epoch: int, view: int) -> None:
         """Raise NodeStartError unless the database is as new as what the log has dropped.
 
         `epoch` builds on the database's last final block; `view` is that of its FINALIZE certificate, 0 when
         the block closes the epoch before.
         """
-        dropped = _dropped(self._head)
+        dropped = self.dropped
         if (epoch, view) < dropped:
             raise NodeStartError(
                 f"{self._path}: is newer than the database, which is at epoch {epoch}, view {view}, and the log "
@@ -123,8 +131,7 @@ class ConsensusLog:
         encoded = [encode(record) for record in records]
         frame = _frame(b"".join(len(record).to_bytes(4, "big") + record for record in encoded))
         try:
-            self._file.write(frame)
-            self._file.flush()
+            _write(self._file, frame)
             os.fsync(self._file.fileno())
         except OSError as error:
             # Half a frame may be there: nothing must follow it.
@@ -152,7 +159,7 @@ class ConsensusLog:
         try:
             self._file.close()
             _replace(self._path, data)
-            self._file = open(self._path, "ab")  # noqa: SIM115
+            self._file = _open(self._path)
         except OSError as error:
             self._broken = True
             raise LogError(f"{self._path}: cannot be written anew: {error.strerror}") from None
@@ -178,6 +185,16 @@ def inspect(path: Path, genesis_hash: bytes, account: bytes) -> LogHead:
     return LogHead(_abstain_until(frames[0]), _dropped(frames[0]))
 
 
+def read_log(path: Path) -> tuple[int, list[ConsensusMessage]]:
+    """Return the first epoch to vote in and the records of any validator's log, which may be in use.
+
+    Changes nothing. Raise NodeStartError for a damaged one, OSError for one that cannot be read.
+    """
+    frames, _ = _read_frames(path.read_bytes(), path)
+    epoch = _abstain_until(_head_of(frames, path))
+    return epoch, [decode(ConsensusMessage, record) for frame in frames[1:] for record in _split(frame)]
+
+
 def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int) -> int | None:
     """Return the first epoch in which a validator without a log may vote; None while too few have reported.
 
@@ -196,9 +213,7 @@ def _load(path: Path, genesis_hash: bytes, account: bytes) -> tuple[list[bytes],
     """Return the frames of this validator's log, where the last one ends, and the file's length."""
     data = path.read_bytes()
     frames, size = _read_frames(data, path)
-    if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
-        raise NodeStartError(f"{path}: is no consensus log of this version")
-    if frames[0][len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
+    if _head_of(frames, path)[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:
         raise NodeStartError(f"{path}: belongs to another chain or another validator")
     return frames, size, len(data)
 
@@ -209,6 +224,18 @@ def _abstain_until(head: bytes) -> int:
 
 def _dropped(head: bytes) -> tuple[int, int]:
     return int.from_bytes(head[-16:-8], "big"), int.from_bytes(head[-8:], "big")
+
+
+def _open(path: Path) -> FileIO:
+    # Without a buffer: what a full disk refused must not be tried again when the file is closed.
+    return open(path, "ab", buffering=0)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    """Write all of it: a disk that is nearly full takes a part, and says so only at the next write."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _place(record: ConsensusMessage) -> tuple[int, int]:
@@ -251,6 +278,12 @@ def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
     if any(data[at : at + 8]) or not any(data[at:]):
         return frames, at
     raise _damaged(path, at)
+
+
+def _head_of(frames: Sequence[bytes], path: Path) -> bytes:
+    if not frames or len(frames[0]) != _HEAD_SIZE or not frames[0].startswith(_MAGIC):
+        raise NodeStartError(f"{path}: is no consensus log of this version")
+    return frames[0]
 
 
 def _damaged(path: Path, at: int) -> NodeStartError:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import math
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,9 +123,8 @@ class Host(INotifee):
         _probe(address, port)
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
-            found = await nursery.start(self._run_library, address, port, stop)
             try:
-                yield found
+                yield await nursery.start(self._run_library, address, port, stop)
             finally:
                 stop.set()
 
@@ -222,7 +222,12 @@ class Host(INotifee):
                 if not found:
                     raise NodeStartError(f"p2p address {address} port {port}: cannot be listened on")
                 task_status.started(int(found[0]))
-                await stop.wait()
+                # Cancelled meanwhile, the start waits for this very task, and nobody is there to set `stop`.
+                scope.shield = False
+                cancelled = trio.current_effective_deadline() == -math.inf
+                scope.shield = True
+                if not cancelled:
+                    await stop.wait()
                 scope.deadline = trio.current_time() + _STOP_S
                 for listener in listeners:
                     await listener.close()

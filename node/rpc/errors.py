@@ -8,6 +8,7 @@ in the pool already, or its place in the pool is taken      ALREADY_EXISTS
 pool or blob store full, too many calls or streams          RESOURCE_EXHAUSTED
 no such block, round, transaction, blob                     NOT_FOUND
 the node is stopping                                        UNAVAILABLE
+the node's disk failed: it is about to stop                 DATA_LOSS
 anything nobody expected                                    INTERNAL
 """
 
@@ -18,9 +19,9 @@ import logging
 import grpc
 import trio
 
-from node.blobs import BlobStoreError
+from node.blobs import BlobDiskError, BlobStoreError
 from node.pool import AlreadyInPool, PoolError, PoolFull, Underpriced
-from node.storage.errors import StatePruned, UnknownState
+from node.storage.errors import StatePruned, StorageError, UnknownState
 from pocl.extrinsics import ExtrinsicError
 from pocl.keys import KeyError_
 from runtime.codec import CodecError
@@ -89,10 +90,14 @@ def _known(error: BaseException) -> RpcFault | None:
         return RpcFault(code.INVALID_ARGUMENT if bad else code.FAILED_PRECONDITION, reason_of(error))
     if isinstance(error, (AlreadyInPool, Underpriced)):
         return RpcFault(code.ALREADY_EXISTS, str(error))
+    if isinstance(error, BlobDiskError):
+        return RpcFault(code.DATA_LOSS, str(error))
     if isinstance(error, (PoolFull, BlobStoreError)):
         return exhausted(str(error))
     if isinstance(error, (StatePruned, UnknownState, PoolError)):
         return refused(str(error))
+    if isinstance(error, StorageError):
+        return RpcFault(code.DATA_LOSS, str(error))
     if isinstance(error, (CodecError, KeyError_, ExtrinsicError)):
         return invalid(str(error))
     return None

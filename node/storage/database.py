@@ -6,6 +6,8 @@ Rules:
 - Blocks come in order, each the child of the one before; block 0 is the genesis this database belongs to.
 - Reads may come from any thread while one thread commits and prunes. A state reader keeps seeing its own
   version.
+- A disk that fails once is not trusted again: whoever meets the failure gets StorageError, and `on_failure` is
+  told, so that the node stops even where the error ends in a peer's session or a client's call.
 - Pruning walks the stale index, never a range of versions: old nodes and values that are still in use stay.
 Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening in opening.py.
 """
@@ -13,13 +15,13 @@ Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import opening, schema
-from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState
+from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
 from node.storage.pruning import prune
 from node.storage.state import StateReader
 from node.storage.writing import BlockWriter
@@ -37,6 +39,8 @@ class Database:
         self.path = path
         self.genesis_hash = genesis_hash
         self.db = db
+        self.on_failure: Callable[[StorageError], None] | None = None
+        """Called with each failure of the disk, from the thread that met it."""
         self._write_lock = threading.Lock()
         pointer = db.get(schema.META_FINAL)
         self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :]) if pointer else None
@@ -78,7 +82,7 @@ class Database:
                 self.newest_version = last
                 writer.write()
             except FAILURES as error:
-                raise StorageError(f"{self.path}: cannot write block {last}: {error}") from error
+                raise self.failure(f"cannot write block {last}", error) from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
 
     def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
@@ -97,7 +101,7 @@ class Database:
             try:
                 return prune(self.db, self.oldest_state, max_entries)
             except FAILURES as error:
-                raise StorageError(f"{self.path}: cannot prune: {error}") from error
+                raise self.failure("cannot prune", error) from error
 
     # Reading: any thread.
 
@@ -152,7 +156,7 @@ class Database:
             with self.db.iterator(start=start, stop=stop, verify_checksums=True) as entries:
                 key, data = next(entries)
         except (*FAILURES, StopIteration) as error:
-            raise StorageError(f"{self.path}: no justification of block {number}: {error}") from error
+            raise self.failure(f"no justification of block {number}", error) from error
         stored = Justification.FromString(data)
         certified = schema.number_of(key[len(schema.JUSTIFICATION) :])
         if certified == number:
@@ -190,8 +194,16 @@ class Database:
         try:
             value: bytes | None = self.db.get(key, verify_checksums=True)
         except FAILURES as error:
-            raise StorageError(f"{self.path}: cannot be read: {error}") from error
+            raise self.failure("cannot be read", error) from error
         return value
+
+    def failure(self, what: str, error: BaseException) -> StorageError:
+        """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""
+        failure = StorageError(describe(self.path, what, error))
+        # A RuntimeError is no failure of the disk: the database was closed.
+        if self.on_failure is not None and isinstance(error, plyvel.Error):
+            self.on_failure(failure)
+        return failure
 
     def _number(self, block: int | bytes) -> int | None:
         return block if isinstance(block, int) else self.number(block)

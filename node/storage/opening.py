@@ -8,6 +8,7 @@ import plyvel  # type: ignore[import-untyped]
 
 from node.errors import NodeStartError
 from node.storage import schema
+from node.storage.errors import reason
 from pocl.v1.block_pb2 import Header
 from runtime.blocks import header_hash
 from runtime.tree import root_key
@@ -32,7 +33,7 @@ def open_database(path: Path, genesis_hash: bytes) -> plyvel.DB:
         path.mkdir(parents=True, exist_ok=True)
         db = plyvel.DB(str(path), create_if_missing=True, **_OPTIONS)
     except plyvel.CorruptionError as error:
-        raise _damaged(path, str(error)) from None
+        raise _damaged(path, reason(error)) from None
     except (plyvel.Error, OSError) as error:
         # LevelDB has no error class for it; the text names the file LOCK. It is the same for both kinds of
         # holder.
@@ -42,12 +43,12 @@ def open_database(path: Path, genesis_hash: bytes) -> plyvel.DB:
             raise NodeStartError(
                 f"{path}: another node uses this database: stop it, or give this one another base path"
             ) from None
-        raise NodeStartError(f"{path}: cannot open the database: {error}") from None
+        raise NodeStartError(f"{path}: cannot open the database: {reason(error)}") from None
     try:
         _check(db, path, genesis_hash)
     except plyvel.Error as error:
         db.close()
-        raise _damaged(path, str(error)) from None
+        raise _damaged(path, reason(error)) from None
     except BaseException:
         db.close()
         raise

@@ -31,7 +31,7 @@ def prune(db: plyvel.DB, oldest: int, max_entries: int) -> int:
 def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
     removed = 0
     stop = schema.STALE + schema.u64(oldest + 1)
-    with db.iterator(start=schema.STALE, stop=stop, include_value=False) as entries:
+    with db.iterator(start=schema.STALE, stop=stop, include_value=False, verify_checksums=True) as entries:
         for key in entries:
             if removed >= max_entries:
                 break
@@ -45,7 +45,7 @@ def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> i
     number = schema.number_of(db.get(schema.META_OLDEST_BODY, schema.u64(0)))
     removed = 0
     while number < oldest and removed < max_entries:
-        body = db.get(schema.BODY + schema.u64(number))
+        body = db.get(schema.BODY + schema.u64(number), verify_checksums=True)
         for data in Block.FromString(body).extrinsics if body else ():
             batch.delete(schema.EXTRINSIC + extrinsic_hash(data))
             removed += 1

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import plyvel  # type: ignore[import-untyped]
@@ -25,13 +24,15 @@ from node.storage.errors import FAILURES, StatePruned, StorageError
 class _Owner(Protocol):
     """What a reader needs of the database."""
 
-    path: Path
     db: plyvel.DB
     newest_version: int
     oldest_state: int
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a full key."""
+
+    def failure(self, what: str, error: BaseException) -> StorageError:
+        """Return the error to raise for a failure of LevelDB."""
 
 
 class StateReader:
@@ -109,4 +110,4 @@ class StateReader:
             with self._owner.db.iterator(verify_checksums=True, **bounds) as entries:
                 yield entries
         except FAILURES as error:
-            raise StorageError(f"{self._owner.path}: cannot be read: {error}") from error
+            raise self._owner.failure("cannot be read", error) from error

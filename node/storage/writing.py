@@ -101,7 +101,7 @@ class BlockWriter:
 
     def _write(self, key: bytes, value: bytes | None, version: int) -> None:
         flat_key = schema.FLAT + key
-        before = self._flat[key] if key in self._flat else self._db.get(flat_key)
+        before = self._flat[key] if key in self._flat else self._db.get(flat_key, verify_checksums=True)
         if value == (None if before is None else before[schema.U64 :]):
             return
         put = self._batch.put

@@ -11,8 +11,14 @@ import re
 import shutil
 from pathlib import Path
 
+from node.errors import PoclError
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _ROUND = re.compile(r"[0-9]{1,20}")
+
+
+class RoundFileError(PoclError):
+    """A file cannot be written: the worker must end, for it would commit to what it cannot keep."""
 
 
 class RoundFiles:
@@ -22,18 +28,12 @@ class RoundFiles:
         self._rounds = home / "rounds"
 
     def write(self, round: int, name: str, data: bytes) -> None:
-        """Write a file, atomically and synced, in place of what it held before."""
+        """Write a file, atomically and synced, in place of what it held before. Raise RoundFileError."""
         file = self._file(round, name)
-        if not file.parent.is_dir():
-            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_folder(self._rounds)
-        unfinished = file.with_name(f".{name}.part")
-        with open(unfinished, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
-        _sync_folder(file.parent)
+        try:
+            self._write(file, data)
+        except OSError as error:
+            raise RoundFileError(f"{file}: cannot be written: {error.strerror}") from None
 
     def read(self, round: int, name: str) -> bytes | None:
         """Return what was written, None when nothing was."""
@@ -49,6 +49,18 @@ class RoundFiles:
         for folder in self._rounds.iterdir():
             if _ROUND.fullmatch(folder.name) and int(folder.name) < round:
                 shutil.rmtree(folder)
+
+    def _write(self, file: Path, data: bytes) -> None:
+        if not file.parent.is_dir():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _sync_folder(self._rounds)
+        unfinished = file.with_name(f".{file.name}.part")
+        with open(unfinished, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+        _sync_folder(file.parent)
 
     def _file(self, round: int, name: str) -> Path:
         if not _NAME.fullmatch(name):

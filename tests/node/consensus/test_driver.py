@@ -12,8 +12,12 @@ import trio.testing
 
 from node import chain_spec
 from node.chain import Chain, open_chain
+from node.chain_spec import ChainSpec
+from node.consensus import log as log_module
 from node.consensus import types as t
-from node.consensus.driver import ConsensusDriver
+from node.consensus.driver import CLOCK_OFFSET, ConsensusDriver, now_ms
+from node.consensus.log import ConsensusLog
+from node.errors import NodeStartError
 from node.pool import PoolStatus, TransactionPool
 from pocl.extrinsics import extrinsic_hash, sign_call
 from pocl.keys import Keypair
@@ -37,8 +41,8 @@ class Silent:
 class World:
     """One validator's chain, pool and driver."""
 
-    def __init__(self, path: Path) -> None:
-        spec = chain_spec.load("dev")
+    def __init__(self, path: Path, spec: ChainSpec | None = None) -> None:
+        spec = spec or chain_spec.load("dev")
         self.chain: Chain = open_chain(spec, path)
         self.pool = TransactionPool(self._validate)
         self.driver = ConsensusDriver(
@@ -67,8 +71,10 @@ class World:
     def finalize(self, block: ExecutedBlock) -> None:
         header = block.header
         message = vote_message(self.chain.genesis_hash, 1, header.view, FINALIZE, block.hash)
-        signatures = {0: ALICE.sign(message)}
-        certificate = make_certificate(1, header.view, FINALIZE, block.hash, signatures, 1)
+        validators = list(self.chain.epoch_change.validators)
+        keys = [Keypair.from_uri(f"//{name}") for name in ("Alice", "Bob", "Charlie", "Dave")]
+        signatures = {validators.index(key.public): key.sign(message) for key in keys[: len(validators)]}
+        certificate = make_certificate(1, header.view, FINALIZE, block.hash, signatures, len(validators))
         self.driver._finalize(t.Final(block.hash, header.number, certificate))
 
     def remark(self, nonce: int, size: int) -> bytes:
@@ -116,6 +122,42 @@ def test_what_waits_for_one_that_does_not_fit_stays_in_the_pool(world: World) ->
     assert list(block.block.extrinsics) == [half]
     assert world.pool.status(extrinsic_hash(large)) is PoolStatus.READY
     assert world.pool.status(extrinsic_hash(late)) is PoolStatus.READY
+
+
+async def test_who_lost_the_database_votes_only_when_it_is_back_where_the_log_was_cut(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_module, "_COMPACT_BYTES", 0)
+    world = World(tmp_path, chain_spec.load("local"))
+    journal = ConsensusLog.create(tmp_path / "log", world.chain.genesis_hash, ALICE.public, 0)
+    journal.prune(1, 2)
+    asked = 0
+
+    def sync(peer: object) -> None:
+        nonlocal asked
+        asked += 1
+        if asked in (2, 4):  # What it brings is not always enough.
+            world.finalize(world.make(world.chain.final_hash, asked // 2))
+
+    world.driver._need_sync = sync
+    with trio.fail_after(60):
+        await world.driver._restore_database(journal)
+    assert world.chain.final_number == 2
+    assert asked == 4
+    world.chain.close()
+
+
+def test_a_lone_validator_has_nobody_to_bring_its_database_back(world: World, tmp_path: Path) -> None:
+    journal = ConsensusLog.create(tmp_path / "cut", world.chain.genesis_hash, ALICE.public, 0)
+    journal._head = journal._head[:-16] + bytes(7) + b"\1" + bytes(7) + b"\2"
+    with pytest.raises(NodeStartError, match="restore both or neither"):
+        trio.run(world.driver._restore_database, journal)
+
+
+def test_the_clock_can_be_set_wrong_for_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = now_ms()
+    monkeypatch.setenv(CLOCK_OFFSET, "3600000")
+    assert 3_600_000 <= now_ms() - right < 3_700_000
 
 
 async def test_a_block_whose_time_never_comes_is_let_go(world: World) -> None:

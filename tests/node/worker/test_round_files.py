@@ -1,11 +1,12 @@
 """A miner's own files of a round survive a restart."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from node.worker.round_files import RoundFiles
+from node.worker.round_files import RoundFileError, RoundFiles
 
 
 @pytest.fixture
@@ -29,10 +30,10 @@ def test_a_write_that_fails_leaves_what_was_there(
     files.write(1, "weights", b"old")
 
     def fail(descriptor: int) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RoundFileError, match="weights: cannot be written: No space left"):
         files.write(1, "weights", b"new")
     assert files.read(1, "weights") == b"old"
 

@@ -1,0 +1,285 @@
+"""The faults: each harms some nodes, checks what they do about it, and heals them.
+
+Every function returns a remark for the table, and the nodes it started are ready when it returns. run.py chooses the
+nodes: not more than `f` at a time may lose their consensus log.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from node.consensus.driver import CLOCK_OFFSET
+from pocl.client import Client
+from tests.e2e.processes import running_node
+from tests.faults.network import ROOT, FaultError, FaultNetwork, Validator, until
+
+PAUSE_S = 30.0
+CLOCK_AHEAD_MS = 10_000
+SYNC_S = 180.0
+REFUSAL_S = 30.0
+"""How long a node may take to start and to say why it does not."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One kind. `most` says how many nodes it harms at once: none, one, up to f, many (f + 1 or more), or all."""
+
+    name: str
+    apply: Callable[[FaultNetwork, list[Validator], random.Random], str]
+    most: str = "f"
+    loses_log: bool = False
+    isolated: bool = False
+    """Whether it needs namespaces."""
+
+
+def kill(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    for node in nodes:
+        node.kill()
+    time.sleep(rng.uniform(0, 4))
+    network.start(*nodes)
+    return ""
+
+
+def pause(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    for node in nodes:
+        node.pause()
+    time.sleep(PAUSE_S)
+    for node in nodes:
+        node.resume()
+    return ""
+
+
+def cut(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Cut the cables between two groups, of any sizes."""
+    assert network.cables is not None
+    group = rng.sample(network.nodes, rng.randint(1, len(network.nodes) - 1))
+    network.cables.cut(node.slot for node in group)
+    hold = rng.uniform(5, 25)  # Beyond 20 s connections are given up, below they resume.
+    time.sleep(hold)
+    network.cables.heal()
+    if max(len(group), len(network.nodes) - len(group)) < network.quorum:
+        for node in network.nodes:
+            node.ready_at = time.monotonic()
+    return f"{len(group)} | {len(network.nodes) - len(group)} for {hold:.0f} s"
+
+
+def fill_disk(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    assert network.disks is not None
+    (node,) = nodes
+    ballast = network.disks.fill(node.base_path)
+    status, line = node.ended(60)
+    must_be_one_line(node, status, line)
+    try:
+        network.start(node)
+    except FaultError:
+        must_be_one_line(node, *node.ended(1))
+    else:
+        must_be_one_line(node, *node.ended(60))
+    ballast.unlink()
+    network.start(node)
+    return line
+
+
+def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Damage the database's files; the node must notice, or not be harmed. Then it starts without one."""
+    (node,) = nodes
+    node.kill()
+    files = [file for file in node.database.iterdir() if file.suffix in (".ldb", ".log", "")]
+    largest = max(files, key=lambda file: file.stat().st_size)
+    for _ in range(20):
+        flip_byte(largest, rng.randrange(largest.stat().st_size))
+    node.databases += 1  # Blocks at the damaged end may be gone, if LevelDB takes them for a torn write.
+    remark = "did not meet the damage"
+    try:
+        network.start(node)
+        until(lambda: not node.alive, "it meets the damage", 3)
+    except FaultError:
+        pass
+    if not node.alive:
+        status, line = node.ended(1)
+        must_be_one_line(node, status, line)
+        remark = line
+    node.kill()
+    without_database(network, [node])
+    return remark
+
+
+def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Damage the consensus log: the node must refuse to start. Then it starts without one, and abstains."""
+    (node,) = nodes
+    node.kill()
+    # Not in the last frame: damage there cannot be told from a write that a crash cut short.
+    size = node.consensus_log.stat().st_size
+    flip_byte(node.consensus_log, rng.randrange(16, max(17, size // 2)))
+    try:
+        network.start(node)
+    except FaultError:
+        status, line = node.ended(1)
+    else:
+        raise FaultError(f"{node.name} starts with a damaged consensus log")
+    must_be_one_line(node, status, line)
+    node.consensus_log.unlink()
+    network.start(node)
+    return line
+
+
+def delete_database(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    begun = time.monotonic()
+    without_database(network, nodes)
+    return f"fetched {min(node.final() for node in nodes)} blocks in {time.monotonic() - begun:.0f} s"
+
+
+def delete_log(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    for node in nodes:
+        node.kill()
+        node.consensus_log.unlink()
+    network.start(*nodes)
+    first = []
+    for node in nodes:
+        until(
+            lambda node=node: node.abstain_until() is not None, f"{node.name} knows how long it abstains", 30
+        )
+        first.append(node.abstain_until())
+    return f"abstains until epoch {max(epoch or 0 for epoch in first)}"
+
+
+def clock_ahead(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    for node in nodes:
+        node.kill()
+    network.start(*nodes, environment={CLOCK_OFFSET: str(CLOCK_AHEAD_MS)})
+    time.sleep(15)
+    for node in nodes:
+        node.kill()
+    network.start(*nodes)
+    return ""
+
+
+def second_process(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Start a second process on a base path in use: it must be refused, and the first go on."""
+    (node,) = nodes
+    command = node.command(network.spec_file, network.folder / "second.json", [])
+    # On ports of its own: the base path alone must be the reason.
+    command += ["--port", "0", "--rpc-port", "0"]
+    second = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=REFUSAL_S
+    )
+    lines = second.stderr.strip().splitlines()
+    if second.returncode == 0 or len(lines) != 1 or not node.alive:
+        raise FaultError(f"a second process of {node.name}: status {second.returncode}, {second.stderr}")
+    return lines[0]
+
+
+def twins(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Run a copy of a node, consensus log included, beside it: others must see the offence."""
+    (node,) = nodes
+    twin = network.twin
+    twin.index, twin.key = node.index, node.key
+    node.kill()
+    for entry in twin.base_path.iterdir() if twin.base_path.exists() else ():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    shutil.copytree(node.base_path, twin.base_path, dirs_exist_ok=True)
+    others = [other for other in network.nodes if other is not node]
+    before = {other.name: offences(other, node) for other in others}
+    network.start(node, twin)
+    try:
+        until(
+            lambda: any(offences(other, node) > before[other.name] for other in others),
+            f"others see that there are two of {node.name}",
+            60,
+        )
+    finally:
+        twin.kill()
+    seen = [other.name for other in others if offences(other, node) > before[other.name]]
+    return f"offence seen by {', '.join(seen)}"
+
+
+def without_database(network: FaultNetwork, nodes: list[Validator]) -> None:
+    """Start nodes without their databases. They count as up once they have fetched what others have."""
+    for node in nodes:
+        node.kill()
+        shutil.rmtree(node.database)
+        node.databases += 1
+    height = max(network.heights(), default=0)
+    network.start(*nodes)
+    until(lambda: min(node.final() for node in nodes) >= height, "the final blocks are fetched again", SYNC_S)
+    for node in nodes:
+        node.ready_at = time.monotonic()
+
+
+def kill_worker(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    return kill_worker_of(network.folder / f"worker-{rng.randrange(2**32)}")
+
+
+def kill_worker_of(base_path: Path) -> str:
+    """Kill the worker of a development node of its own; the node must start another and go on."""
+    with running_node(base_path, "--chain", "dev", "--alice", "--worker-threads", "1") as ready:
+        node = psutil.Process(ready["pid"])
+
+        def worker() -> int:
+            children = (child for child in node.children() if child.status() != psutil.STATUS_ZOMBIE)
+            return next((child.pid for child in children if "node.worker" in child.cmdline()), 0)
+
+        until(lambda: worker() != 0, "the worker starts")
+        first = worker()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: worker() not in (0, first), "another worker starts")
+        with Client(ready["rpc_address"]) as client:
+            height = client.info().final_number
+            until(lambda: client.info().final_number > height, "the node goes on")
+        said = [
+            line for line in (base_path / "node.log").read_text().splitlines() if "the worker was" in line
+        ]
+        return said[-1].partition("the worker was ")[2] if said else "the node did not say so"
+
+
+def offences(witness: Validator, culprit: Validator) -> int:
+    """Count the offences of a validator that a node has logged."""
+    text = witness.log_file.read_text(encoding="utf-8", errors="replace")
+    return text.count(f"validator {culprit.key.public.hex()}: ")
+
+
+def flip_byte(file: Path, offset: int) -> None:
+    with file.open("r+b") as stream:
+        stream.seek(offset)
+        byte = stream.read(1)
+        stream.seek(offset)
+        stream.write(bytes((byte[0] ^ 0xFF,)))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def must_be_one_line(node: Validator, status: int, line: str) -> None:
+    """Raise FaultError unless a node ended with a non-zero status of its own and one line for people."""
+    if status <= 0 or not line.startswith("pocl: ") or "internal error" in line:
+        raise FaultError(f"{node.name} ended with status {status}: {line}")
+    tail = node.log_file.read_text(encoding="utf-8", errors="replace")[-4000:]
+    if "Traceback" in tail:
+        raise FaultError(f"{node.name} ended with a traceback: see {node.log_file}")
+
+
+FAULTS = (
+    Fault("kill -9", kill),
+    Fault("kill -9 of many", kill, most="many"),
+    Fault("kill -9 of all", kill, most="all"),
+    Fault("SIGSTOP 30 s", pause),
+    Fault("link cut", cut, most="none", isolated=True),
+    Fault("disk full", fill_disk, most="one", isolated=True),
+    Fault("corrupted database", corrupt_database, most="one"),
+    Fault("corrupted consensus log", corrupt_log, most="one", loses_log=True),
+    Fault("deleted database", delete_database),
+    Fault("deleted consensus log", delete_log, loses_log=True),
+    Fault("clock 10 s ahead", clock_ahead),
+    Fault("second process", second_process, most="one"),
+    Fault("kill -9 of a worker", kill_worker, most="none"),
+    Fault("twins", twins, most="one"),
+)

@@ -1,0 +1,287 @@
+"""A network of validators as real processes, on a chain with a quick heartbeat and short rounds.
+
+They have no workers: every round is void after its first phase, so an epoch lasts some seconds, and blocks carry
+transfers. A node's log and ready file are outside its base path, which may be full.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from node.chain_spec import load
+from node.consensus.log import read_log
+from node.dev_accounts import dev_name, dev_uri, with_validators
+from node.layout import consensus_log_file, database_folder
+from pocl.client import Client, ClientError
+from pocl.keys import Keypair
+from runtime.quorum import quorum
+from tests.faults.isolation import CONTROL, PEERS, Cables, Disks
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 60.0
+ROUND_MS = 1000
+DISK_MB = 256
+
+
+class FaultError(AssertionError):
+    """A node did not do what it must."""
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> float:
+    """Wait for a condition; return how long that took. Raise FaultError when it takes too long."""
+    begun = time.monotonic()
+    while not condition():
+        if time.monotonic() - begun > seconds:
+            raise FaultError(f"{what}: not within {seconds:.0f} s")
+        time.sleep(0.05)
+    return time.monotonic() - begun
+
+
+class Validator:
+    """One validator: its folder, its place in the network, and its process, if it has one."""
+
+    def __init__(self, index: int, folder: Path, *, name: str = "", slot: int | None = None) -> None:
+        self.index = index
+        self.name = name or dev_name(index)
+        self.key = Keypair.from_uri(dev_uri(index))
+        self.slot = index if slot is None else slot
+        """Its place in the network: a twin has another than its model."""
+        self.base_path = folder / self.name
+        self.log_file = folder / f"{self.name}.log"
+        self.ready_file = folder / f"{self.name}.ready.json"
+        self.rpc_host, self.peer_host, self.prefix = "127.0.0.1", "127.0.0.1", list[str]()
+        self.rpc_port, self.peer_port = 0, 0
+        self.process: subprocess.Popen[bytes] | None = None
+        self.client: Client | None = None
+        self.address = ""
+        self.paused = False
+        self.ready_at = 0.0
+        """When it became ready, or was healed: on the monotonic clock."""
+        self._abstains = (0, 0)
+        self.databases = 0
+        """Counts the databases it has had: what is final may only be missing from a new one."""
+
+    @property
+    def consensus_log(self) -> Path:
+        return consensus_log_file(self.base_path)
+
+    @property
+    def database(self) -> Path:
+        return database_folder(self.base_path)
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs, is ready and is not paused."""
+        return self.alive and self.client is not None and not self.paused
+
+    def command(self, spec_file: Path, ready_file: Path, options: Sequence[str]) -> list[str]:
+        seed = hashlib.blake2b(f"tests.faults {self.name}".encode(), digest_size=32).hexdigest()
+        node = [sys.executable, "-m", "node.cli", "node", "--chain", str(spec_file), "--no-worker"]
+        node += ["--base-path", str(self.base_path), "--name", self.name, "--validator"]
+        node += ["--dev-key", dev_uri(self.index), "--node-key", seed, "--ready-file", str(ready_file)]
+        node += ["--p2p-listen", self.peer_host, "--port", str(self.peer_port)]
+        node += ["--rpc-listen", self.rpc_host, "--rpc-port", str(self.rpc_port)]
+        return [*self.prefix, *node, "--die-with", str(os.getpid()), *options]
+
+    def start(self, spec_file: Path, options: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.ready_file.unlink(missing_ok=True)
+        self.base_path.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command(spec_file, self.ready_file, options),
+                cwd=ROOT,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_ready(self) -> None:
+        def ready() -> bool:
+            if not self.alive:
+                raise FaultError(f"{self.name} did not start: {self.last_line()}")
+            return self.ready_file.exists()
+
+        until(ready, f"{self.name} starts", START_S)
+        told: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
+        self.address = told["addresses"][0]
+        self.ready_at = time.monotonic() - (time.time() - self.ready_file.stat().st_mtime)
+        self.client = Client(told["rpc_address"], timeout_s=5)
+
+    def ended(self, seconds: float) -> tuple[int, str]:
+        """Wait for the process to end by itself; return its status and the last line it wrote."""
+        until(lambda: not self.alive, f"{self.name} ends by itself", seconds)
+        assert self.process is not None
+        self._forget()
+        return self.process.returncode, self.last_line()
+
+    def kill(self) -> None:
+        if self.process is not None and self.alive:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self._forget()
+
+    def stopped(self) -> int:
+        """Wait until it has stopped in order, as it was told to; return its exit status."""
+        assert self.process is not None
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.kill()
+
+    def pause(self) -> None:
+        assert self.process is not None
+        self.paused = True
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.ready_at = time.monotonic()
+        self.paused = False
+
+    def last_line(self) -> str:
+        lines = self.log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing")
+
+    def final(self) -> int:
+        """Return the last final height it tells, -1 when it does not answer."""
+        try:
+            return self.client.info().final_number if self.client is not None else -1
+        except (ClientError, ValueError):
+            return -1
+
+    def epoch(self) -> int:
+        try:
+            return self.client.node_info().epoch if self.client is not None else 0
+        except (ClientError, ValueError):
+            return 0
+
+    def abstain_until(self) -> int | None:
+        """Return the first epoch it votes in, by its log; None when it has no log yet."""
+        if not self.consensus_log.exists():
+            return None
+        # Once for every log: its head keeps what it says.
+        key = self.consensus_log.stat().st_ino
+        if self._abstains[0] != key:
+            self._abstains = key, read_log(self.consensus_log)[0]
+        return self._abstains[1]
+
+    def _forget(self) -> None:
+        self.paused = False
+        client, self.client = self.client, None
+        if client is not None:
+            client.close()
+
+
+class FaultNetwork:
+    """The validators of one run. Use as a context manager: no process is left when it ends."""
+
+    def __init__(self, folder: Path, count: int, *, isolated: bool) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.spec_file = folder / "spec.json"
+        quick_spec(count).save(self.spec_file)
+        self.nodes = [Validator(index, folder) for index in range(count)]
+        self.twin = Validator(0, folder, name="twin", slot=count)
+        self.cables = Cables(count + 1) if isolated else None
+        self.disks = Disks(DISK_MB) if isolated else None
+        for node in (*self.nodes, self.twin):
+            self._place(node)
+
+    def __enter__(self) -> FaultNetwork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in (*self.nodes, self.twin):
+            node.kill()
+        if self.cables is not None:
+            self.cables.close()
+
+    @property
+    def quorum(self) -> int:
+        return quorum(len(self.nodes))
+
+    def start(self, *nodes: Validator, environment: Mapping[str, str] | None = None) -> None:
+        """Start nodes, all at once, and wait until they are ready."""
+        for node in nodes:
+            others = [other for other in self.nodes if other is not node and other.address]
+            flags = [word for other in others for word in ("--bootnodes", other.address)]
+            node.start(self.spec_file, flags, environment or {})
+            if not others:
+                node.wait_ready()  # The first of all: the others find each other through it.
+        for node in nodes:
+            node.wait_ready()
+
+    def stop(self) -> list[int]:
+        """Stop all nodes in order, all at once; return their exit statuses."""
+        for node in self.nodes:
+            if node.process is not None:
+                node.process.terminate()
+        return [node.stopped() for node in self.nodes]
+
+    def up(self) -> list[Validator]:
+        return [node for node in self.nodes if node.up]
+
+    def heights(self) -> list[int]:
+        """Return the last final height of every node that answers."""
+        return [height for node in self.up() if (height := node.final()) >= 0]
+
+    def voting(self) -> list[Validator]:
+        """Return the nodes that are up and do not abstain."""
+        up = self.up()
+        epoch = max((node.epoch() for node in up), default=0)
+        return [node for node in up if (first := node.abstain_until()) is not None and first <= epoch]
+
+    def quorum_since(self) -> float:
+        """Return since when a quorum that votes is up, on the monotonic clock; there must be one."""
+        return sorted(node.ready_at for node in self.voting())[self.quorum - 1]
+
+    def _place(self, node: Validator) -> None:
+        if self.cables is None:
+            node.rpc_port, node.peer_port = _free_port(), _free_port()
+        else:
+            node.rpc_host, node.peer_host = f"{CONTROL}.{node.slot + 1}", f"{PEERS}.{node.slot + 1}"
+            node.rpc_port, node.peer_port = 9944, 30333
+            node.prefix = self.cables.prefix(node.slot)
+        if self.disks is not None:
+            self.disks.mount(node.base_path)
+
+
+def quick_spec(count: int) -> Any:
+    """Return the local chain spec with `count` validators, a heartbeat of 200 ms and short rounds."""
+    spec = with_validators(load("local"), count)
+    rules = dataclasses.replace(spec.genesis.round, heartbeat_ms=200, train_ms=ROUND_MS)
+    consensus = dataclasses.replace(
+        spec.consensus,
+        block_interval_ms=50,
+        heartbeat_ms=200,
+        leader_timeout_ms=1500,
+        view_timeout_ms=3000,
+        max_timeout_ms=6000,
+    )
+    genesis = dataclasses.replace(spec.genesis, round=rules)
+    return dataclasses.replace(spec, genesis=genesis, consensus=consensus)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
