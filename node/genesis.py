@@ -1,7 +1,8 @@
 """From a chain spec to block 0.
 
 All of the spec that nodes must agree on to execute and judge blocks is in the genesis state, so the genesis
-hash binds it: balances, validators and the rules of their set, the rules of the rounds, the first global model and the learning task.
+hash binds it: balances, validators and the rules of their set, the rules of the rounds, the first global model
+and the learning task.
 What a node may change alone (name, bootnodes, how amounts are shown, agreement's timers) is not.
 """
 

@@ -61,7 +61,8 @@ class AgreementFailed(PoclError):
 class ConsensusDriver:
     """Runs one validator's core until cancelled or until agreement fails.
 
-    `need_sync` is called when final blocks are missing here, with the peer that seems to have them.
+    `need_sync` is called when final blocks are missing here, with the peer that seems to have them; `report`
+    with every offence that the core finds.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ConsensusDriver:
         network: Network,
         spec: ConsensusSpec,
         need_sync: Callable[[Peer | None], None],
+        report: Callable[[t.Offence], None] = lambda offence: None,
     ) -> None:
         self._key = key
         self._chain = chain
@@ -81,6 +83,7 @@ class ConsensusDriver:
         self._network = network
         self._spec = spec
         self._need_sync = need_sync
+        self._report = report
         self._core: Core | None = None
         self._log_file = log_file
         # Before anything else can go wrong: a damaged log must stop the node at its start.
@@ -223,8 +226,8 @@ class ConsensusDriver:
             case t.Blame(peer, reason):
                 if isinstance(peer, Peer):
                     self._network.penalize(peer.peer_id, _BLAME_POINTS, reason)
-            case t.Offence(kind, account, _, _):
-                log.warning("validator %s: %s", account.hex(), kind.value)
+            case t.Offence():
+                self._report(action)
             case t.Halt(reason):
                 raise AgreementFailed(f"consensus stopped: {reason}")
 

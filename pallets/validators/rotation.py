@@ -75,9 +75,8 @@ def rotate(records: Mapping[bytes, Validator], live: Collection[bytes], rules: R
         remove(who, LEFT)
     for who in waiting_for(Validator.WAITING):
         size = len(rotation.members) + 1
-        if size < _BEARS_FAULTS:
-            alive.add(who)
-        if size > rules.maximum or len(alive) < quorum(size):
+        newcomers = len(rotation.entered) + 1 if size < _BEARS_FAULTS else 0
+        if size > rules.maximum or len(alive) + newcomers < quorum(size):
             break
         rotation.members.append(who)
         rotation.entered.append(who)
