@@ -17,9 +17,7 @@ def vote(
     hash = b"" if kind == NULLIFY else block
     signature = who.sign(vote_message(genesis, epoch, view, kind, hash))
     return ConsensusMessage(
-        vote=Vote(
-            epoch=epoch, view=view, kind=kind, block_hash=hash, validator=index, signature=signature
-        )
+        vote=Vote(epoch=epoch, view=view, kind=kind, block_hash=hash, validator=index, signature=signature)
     )
 
 

@@ -87,9 +87,7 @@ def rotate(records: Mapping[bytes, Validator], live: Collection[bytes], rules: R
 def _offline(members: list[bytes], records: Mapping[bytes, Validator], rounds: int) -> list[bytes]:
     """Return who is to be put out for missing rounds, at most f."""
     silent = [
-        who
-        for who in members
-        if records[who].status == Validator.ACTIVE and records[who].missed >= rounds
+        who for who in members if records[who].status == Validator.ACTIVE and records[who].missed >= rounds
     ]
     silent.sort(key=lambda who: (-records[who].missed, who))
     return silent[: faulty(len(members))]

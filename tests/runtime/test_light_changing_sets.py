@@ -52,7 +52,9 @@ class ChangingRounds(Scripted):
         message = vote_message(self.chain.genesis_hash, header.epoch, header.view, FINALIZE, hash)
         n = len(members)
         votes = {index: members[index].sign(message) for index in range(n - quorum(n), n)}
-        return Justification(certificate=make_certificate(header.epoch, header.view, FINALIZE, hash, votes, n))
+        return Justification(
+            certificate=make_certificate(header.epoch, header.view, FINALIZE, hash, votes, n)
+        )
 
 
 @pytest.fixture(scope="module")

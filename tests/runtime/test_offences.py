@@ -47,7 +47,10 @@ def test_each_equivocation_is_proven() -> None:
     assert prove(own(NULLIFY), own(FINALIZE)) is OffenceKind.NULLIFY_AND_FINALIZE
     assert prove(own(FINALIZE), own(NULLIFY)) is OffenceKind.NULLIFY_AND_FINALIZE
     one = proposal(CULPRIT, GENESIS, 5, 3)
-    for other in (proposal(CULPRIT, GENESIS, 5, 3, number=8), proposal(CULPRIT, GENESIS, 5, 3, parent_view=1)):
+    for other in (
+        proposal(CULPRIT, GENESIS, 5, 3, number=8),
+        proposal(CULPRIT, GENESIS, 5, 3, parent_view=1),
+    ):
         assert prove(one, other) is OffenceKind.TWO_PROPOSALS
         bare = [ConsensusMessage.FromString(essence(message)) for message in (one, other)]
         assert not bare[0].proposal.block.extrinsics

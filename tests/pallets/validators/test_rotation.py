@@ -28,7 +28,9 @@ def active(*accounts: bytes) -> dict[bytes, Validator]:
 
 
 def test_nothing_happens_without_a_reason() -> None:
-    rotation = rotate(active(A, B, C, D) | {E: record(Validator.OUT), F: record(Validator.UNBONDING)}, [A], RULES)
+    rotation = rotate(
+        active(A, B, C, D) | {E: record(Validator.OUT), F: record(Validator.UNBONDING)}, [A], RULES
+    )
     assert (rotation.members, rotation.removed, rotation.entered) == ([A, B, C, D], {}, [])
 
 
@@ -94,7 +96,9 @@ RECORDS = st.dictionaries(
 
 @settings(max_examples=150, deadline=None)
 @given(RECORDS, st.data())
-def test_a_change_never_costs_the_set_its_live_quorum(records: dict[bytes, Validator], data: st.DataObject) -> None:
+def test_a_change_never_costs_the_set_its_live_quorum(
+    records: dict[bytes, Validator], data: st.DataObject
+) -> None:
     before = sorted(who for who, entry in records.items() if entry.status in IN_SET)
     live = data.draw(st.sets(st.sampled_from(before)))
     minimum, maximum = data.draw(st.integers(1, 4)), data.draw(st.integers(len(before), 20))

@@ -63,7 +63,9 @@ def reported(
     return chain.sign(by, "validators", "report_equivocation", args)
 
 
-def two_votes(chain: TestChain, culprit: Keypair, epoch: int, view: int = 1) -> tuple[ConsensusMessage, ConsensusMessage]:
+def two_votes(
+    chain: TestChain, culprit: Keypair, epoch: int, view: int = 1
+) -> tuple[ConsensusMessage, ConsensusMessage]:
     index = chain.pallet(Validators).set_of(epoch).index(culprit.public)
     genesis = chain.genesis_hash
     return (
@@ -130,7 +132,9 @@ def test_joining_and_leaving(chain: TestChain) -> None:
     assert chain.pallet(Validators).is_member(EVE.public)
     close(chain, everybody)
     assert (status(chain, EVE), balance(chain, EVE)[1]) == ("UNBONDING", BOND + 5)
-    assert [(event.who, event.reason) for event in chain.events(ValidatorsEvent.Removed)] == [(EVE.public, "left")]
+    assert [(event.who, event.reason) for event in chain.events(ValidatorsEvent.Removed)] == [
+        (EVE.public, "left")
+    ]
     assert EVE.public not in chain.head.header.next_epoch.validators
     # Held through the epochs 3 and 4, in which evidence of epoch 2 is taken; free in 5.
     close(chain, VALIDATORS)
@@ -231,10 +235,10 @@ def test_every_kind_of_evidence_is_taken(chain: TestChain) -> None:
     for culprit, (first, second) in pairs.items():
         chain.block(reported(chain, culprit, first, second))
         assert [event.who for event in chain.events(ValidatorsEvent.Slashed)] == [culprit.public]
-    ballots = [
-        chain.sign(DAVE, "vote", "cast", _remark(data), round=1) for data in (b"one", b"two")
-    ]
-    twin = ValidatorsCall.ReportTwin(first=ballots[0], second=ballots[1], spec_version=1, transaction_version=1)
+    ballots = [chain.sign(DAVE, "vote", "cast", _remark(data), round=1) for data in (b"one", b"two")]
+    twin = ValidatorsCall.ReportTwin(
+        first=ballots[0], second=ballots[1], spec_version=1, transaction_version=1
+    )
     chain.block(chain.sign(EVE, "validators", "report_twin", twin))
     assert chain.events(ValidatorsEvent.Slashed)[0].offence == "two ballots in a round"
     false = reported(chain, ALICE, pairs[ALICE][0], pairs[ALICE][0])
