@@ -104,7 +104,9 @@ def read_token(file: Path) -> str:
 def ask_who_i_am(connection: Connection) -> Miner:
     """Return what the node says of its validator and its chain; wait while the node is not up yet.
 
-    While its account is not in the validator set there is nothing to do: that is waited for, too. Raise WorkerError when the node has no validator or refuses to answer, ChainSpecError for a malformed
+    While its account is not in the validator set there is nothing to do: that is waited for, too.
+
+    Raise WorkerError when the node has no validator or refuses to answer, ChainSpecError for a malformed
     task.
     """
     told = ""

@@ -99,7 +99,7 @@ def test_genesis_takes_the_bonds(chain: TestChain) -> None:
     assert balance(chain, ALICE) == (RICH - BOND, BOND)
     assert status(chain, ALICE) == "ACTIVE"
     assert balance(chain, EVE) == (RICH, 0)
-    with pytest.raises(GenesisError, match="its bond: .*999 is free"):
+    with pytest.raises(GenesisError, match=r"its bond: .*999 is free"):
         TestChain(pallets=PALLETS, rules=RULES, balances=dict.fromkeys((*VALIDATORS, GRACE), BOND - 1))
 
 
