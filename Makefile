@@ -1,5 +1,6 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
+# make slow   the tests that are marked slow
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format proto bench clean
+.PHONY: help run test slow lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -40,6 +41,9 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
