@@ -230,6 +230,7 @@ class Node:
             syncing=lambda: self.sync.syncing,
             peer_id=self.network.peer_id,
             addresses=lambda: self.network.addresses,
+            abstains=lambda: self.driver is not None and self.driver.abstains,
             worker_token=write_token(self.config.base_path) if self.config.account else None,
             reports=self.reports,
         )

@@ -108,6 +108,11 @@ class ConsensusDriver:
         return self._chain.epoch_change.epoch if self._core is None else self._core.epoch.epoch
 
     @property
+    def abstains(self) -> bool:
+        """Whether this validator may have signed what it does not know of: it lost its log, or is new."""
+        return self._journal is None or self.epoch < self._journal.abstain_until
+
+    @property
     def view(self) -> int:
         """The view the core is in; 0 while there is none yet."""
         return 0 if self._core is None else self._core.view
