@@ -32,6 +32,7 @@ class Changing(Network):
             ),
         )
         dataclasses.replace(spec, genesis=genesis).save(self.spec_file)
+        self.slash = genesis.validator_rules.slash
         self.eve = NodeProcess(dev_name(4), dev_uri(4), folder / dev_name(4))
         self.nodes.append(self.eve)
 
@@ -81,3 +82,24 @@ def test_a_fifth_validator_comes_is_lost_and_comes_back(network: Changing) -> No
     until(lambda: network.status(DAVE) == "", "its bond is free")
     number = min(network.final(node) for node in network.nodes)
     assert len(network.hashes(number)) == 1
+
+
+@pytest.mark.slow
+def test_a_second_node_with_one_key_is_found_out(network: Changing, tmp_path: Path) -> None:
+    alice, bob, charlie, dave, _ = network.nodes
+    network.start(alice, bob, charlie, dave)
+    until(lambda: network.final(alice) >= 5, "the network makes blocks")
+    # It has no log and abstains at first; then both lead Dave's views, each with a block of its own.
+    twin = NodeProcess("twin", dev_uri(3), tmp_path / "twin")
+    network.nodes[-1] = twin
+    network.start(twin)
+    until(lambda: network.status(DAVE) in ("expelled", "out"), "the others report it")
+    until(lambda: network.status(DAVE) == "out", "it is put out")
+    height = network.final(alice)
+    until(lambda: network.final(alice) >= height + 10, "three go on")
+    with Client(alice.rpc_address) as client:
+        genesis, now = (
+            client.storage("coin", "TotalIssuance", number=0),
+            client.storage("coin", "TotalIssuance"),
+        )
+    assert genesis - now == network.slash
