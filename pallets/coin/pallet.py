@@ -24,7 +24,7 @@ round.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pallets.coin import ranges
@@ -198,7 +198,7 @@ class Coin(Pallet):
         if self.Assignments.exists():
             raise RuntimeError(f"round {self.Assignments.get().round} is dealt and not settled")
         fresh, end = self.FirstFresh.get(), self.NextIndex.get()
-        walk = _Walk([*self._returned(), (fresh, end)])
+        walk = ranges.Walk([*self._returned(), (fresh, end)])
         holes = visited = 0
         assignments = []
         share = min(per_miner, -(-self._waiting() // max(len(miners), 1)))
@@ -386,28 +386,6 @@ class Coin(Pallet):
             self.Payouts.put(pb.Payouts(payouts=payouts))
         elif self.Payouts.exists():
             self.Payouts.kill()
-
-
-class _Walk:
-    """Goes through the indices of sorted ranges."""
-
-    def __init__(self, parts: Iterable[ranges.Range]) -> None:
-        self._parts: Iterator[ranges.Range] = iter(parts)
-        self._index = self._end = 0
-
-    def next(self) -> int | None:
-        """Return the next index, or None after the last."""
-        while self._index >= self._end:
-            part = next(self._parts, None)
-            if part is None:
-                return None
-            self._index, self._end = part
-        self._index += 1
-        return self._index - 1
-
-    def rest(self) -> list[ranges.Range]:
-        """Return the ranges not visited yet, and end the walk."""
-        return [part for part in ((self._index, self._end), *self._parts) if part[0] < part[1]]
 
 
 def _pairs(parts: Iterable[pb.IndexRange]) -> list[ranges.Range]:

@@ -37,3 +37,16 @@ class FalseEvidence(DispatchError):
 
 class AlreadyReported(DispatchError):
     """This validator's offence in that epoch was reported before."""
+
+
+ERRORS = (
+    AlreadyBonded,
+    NotBonded,
+    NotOut,
+    AlreadyLeaving,
+    MalformedBond,
+    BondTooLow,
+    TooManyBonded,
+    FalseEvidence,
+    AlreadyReported,
+)

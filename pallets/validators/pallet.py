@@ -18,14 +18,12 @@ Rules of the bonds:
 - a bond is held for `unbonding_epochs` epochs after the last one in which its owner was in the set, and becomes
   free where the next epoch begins. As long are the sets of past epochs kept (`Sets`), and evidence against
   their members taken;
-- a validator that is put out, for missed rounds or an offence, keeps its bond reserved until it asks to leave.
+- the bond of a validator that is put out stays reserved until it asks to leave.
 
 Rules of offences (runtime/offences.py says how they are proven):
-- anybody may report one. All that a validator did wrong in one epoch is one offence: it is slashed once for
-  it. The slash comes out of the bond and, where that is too small, out of the free balance; it is burnt, which
-  lowers the issuance. Reporting pays nothing, so nobody gains by provoking an offence;
-- whoever is slashed is out of the set from the next boundary on (rotation.py), until it asks back in, which
-  takes a whole bond.
+- anybody may report one. All that a validator did wrong in one epoch is one offence: it is slashed once for it,
+  out of the bond, then out of the free balance; that is burnt. Reporting pays nothing;
+- whoever is slashed is out of the set from the next boundary on, until it asks back in with a whole bond.
 """
 
 from __future__ import annotations
@@ -35,7 +33,9 @@ from typing import Any, ClassVar
 
 from pallets.coin import Coin
 from pallets.coin.errors import InsufficientBalance
+from pallets.validators.config import check_config
 from pallets.validators.errors import (
+    ERRORS,
     AlreadyBonded,
     AlreadyLeaving,
     AlreadyReported,
@@ -87,17 +87,7 @@ class Validators(Pallet):
     """Validator set, bonds, offences, leaders and epoch number."""
 
     name = "validators"
-    errors = (
-        AlreadyBonded,
-        NotBonded,
-        NotOut,
-        AlreadyLeaving,
-        MalformedBond,
-        BondTooLow,
-        TooManyBonded,
-        FalseEvidence,
-        AlreadyReported,
-    )
+    errors = ERRORS
     events: ClassVar = {
         ValidatorsEvent.Joined: "An account reserved a bond and waits to enter the set.",
         ValidatorsEvent.Left: "An account asked out of the set, or withdrew what it had asked.",
@@ -139,7 +129,7 @@ class Validators(Pallet):
         rules = config.get("config")
         if not isinstance(rules, ValidatorsConfig):
             raise GenesisError("validators.config is missing: it must be a ValidatorsConfig")
-        _check_config(rules, len(validators))
+        check_config(rules, len(validators))
         self.Config.put(rules)
         for account in validators:
             try:
@@ -158,10 +148,9 @@ class Validators(Pallet):
 
     @call(ValidatorsCall.Join, weight=200)
     def join(self, origin: Origin, args: ValidatorsCall.Join) -> None:
-        """Reserve a bond and ask into the set.
+        """Reserve a bond and ask into the set, which takes in who waits at the end of a round, oldest first.
 
-        The set takes in who waits at the end of a round, oldest first, as its size and its quorum of live
-        members allow. Have the node running, with its key, before: a silent validator is put out again.
+        Have the node running, with this key, before: a silent validator is put out again.
         """
         least = _amount(self.Config.get().bond)
         if len(args.bond) not in (0, U128_SIZE):
@@ -205,27 +194,16 @@ class Validators(Pallet):
     @call(ValidatorsCall.ReportEquivocation, weight=REPORT_WEIGHT)
     def report_equivocation(self, origin: Origin, args: ValidatorsCall.ReportEquivocation) -> None:
         """Show that a validator equivocated in agreement: two contradicting signed messages. Anybody may."""
-        self._punish(
-            origin.signer,
-            lambda: prove_equivocation(
-                args.offender, args.first, args.second, self.set_of, self.env.genesis_hash
-            ),
-        )
+        genesis = self.env.genesis_hash
+        evidence = (args.offender, args.first, args.second)
+        self._punish(origin.signer, lambda: prove_equivocation(*evidence, self.set_of, genesis))
 
     @call(ValidatorsCall.ReportTwin, weight=REPORT_WEIGHT)
     def report_twin(self, origin: Origin, args: ValidatorsCall.ReportTwin) -> None:
         """Show that a miner proposed two models, or cast two ballots, in one round. Anybody may."""
-        self._punish(
-            origin.signer,
-            lambda: prove_twin(
-                args.first,
-                args.second,
-                self.set_of,
-                self.env.genesis_hash,
-                args.spec_version,
-                args.transaction_version,
-            ),
-        )
+        genesis, versions = self.env.genesis_hash, (args.spec_version, args.transaction_version)
+        evidence = (args.first, args.second)
+        self._punish(origin.signer, lambda: prove_twin(*evidence, self.set_of, genesis, *versions))
 
     # For the other pallets and the executive.
 
@@ -414,20 +392,6 @@ class Validators(Pallet):
                 amount=u128(from_bond + from_free),
                 reporter=reporter,
             )
-        )
-
-
-def _check_config(config: ValidatorsConfig, validators: int) -> None:
-    """Raise GenesisError for rules under which there is no sound set of so many validators."""
-    for name in ("bond", "slash"):
-        if len(getattr(config, name)) != U128_SIZE:
-            raise GenesisError(f"validators.config: {name} is a u128 of {U128_SIZE} bytes")
-    for name in ("unbonding_epochs", "offline_rounds"):
-        if getattr(config, name) < 1:
-            raise GenesisError(f"validators.config: {name} is 0: it must be at least 1")
-    if config.max_validators < validators:
-        raise GenesisError(
-            f"validators.config: max_validators is {config.max_validators}, but {validators} are listed"
         )
 
 
