@@ -1,6 +1,7 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
 # make faults real nodes, killed, paused, cut off and damaged at random (VALIDATORS, MINUTES, EVERY, SEED)
+# make slow   the tests that are marked slow
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test faults lint format proto bench clean
+.PHONY: help run test slow faults lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -46,6 +47,9 @@ test: $(VENV)/.installed-test
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m tests.faults --validators $(or $(VALIDATORS),4) --minutes $(or $(MINUTES),5) \
 	  --every $(or $(EVERY),15) --seed $(or $(SEED),1) --json faults.json
+
+slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -91,12 +91,24 @@ class RoundSpec:
 
 
 @dataclass(frozen=True)
+class ValidatorsSpec:
+    """The rules of the validator set: the fields of pocl.v1.ValidatorsConfig under their own names."""
+
+    bond: int
+    slash: int
+    unbonding_epochs: int
+    offline_rounds: int
+    max_validators: int
+
+
+@dataclass(frozen=True)
 class GenesisSpec:
     """The state before the first block. Accounts are 32-byte public keys."""
 
     timestamp_ms: int
     balances: tuple[tuple[bytes, int], ...]
     validators: tuple[bytes, ...]
+    validator_rules: ValidatorsSpec
     round: RoundSpec
     global_model: bytes
 
@@ -116,7 +128,7 @@ class ChainSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as its JSON object, from which `parse` makes an equal one."""
-        genesis = self.genesis
+        genesis, rules = self.genesis, self.genesis.validator_rules
         prefix = self.properties.ss58_format
         round_fields = dataclasses.asdict(genesis.round) | {"emission": str(genesis.round.emission)}
         return {
@@ -131,7 +143,12 @@ class ChainSpec:
                 "coin": {
                     "balances": [[ss58_encode(who, prefix), str(amount)] for who, amount in genesis.balances]
                 },
-                "validators": {"validators": [ss58_encode(who, prefix) for who in genesis.validators]},
+                "validators": {
+                    "validators": [ss58_encode(who, prefix) for who in genesis.validators],
+                    **dataclasses.asdict(rules),
+                    "bond": str(rules.bond),
+                    "slash": str(rules.slash),
+                },
                 "round": round_fields,
                 "aggregation": {"global_model": "0x" + genesis.global_model.hex()},
             },
@@ -269,10 +286,12 @@ def _genesis(fields: Fields, prefix: int, heartbeat_ms: int) -> GenesisSpec:
     coin, validators = fields.section("coin"), fields.section("validators")
     aggregation = fields.section("aggregation")
     accounts = _validators(validators, prefix)
+    balances = _balances(coin, prefix)
     genesis = GenesisSpec(
         timestamp_ms=fields.integer("timestamp_ms", 0, 2**53),
-        balances=_balances(coin, prefix),
+        balances=balances,
         validators=accounts,
+        validator_rules=_validator_rules(validators, accounts, dict(balances)),
         round=_round(fields.section("round"), len(accounts), heartbeat_ms),
         global_model=aggregation.hash("global_model"),
     )
@@ -288,6 +307,31 @@ def _validators(fields: Fields, prefix: int) -> tuple[bytes, ...]:
     accounts = [fields.account(f"validators[{i}]", value, prefix) for i, value in enumerate(listed)]
     _refuse_repeated(fields, "validators", accounts, listed)
     return tuple(accounts)
+
+
+def _validator_rules(
+    fields: Fields, validators: tuple[bytes, ...], balances: Mapping[bytes, int]
+) -> ValidatorsSpec:
+    rules = ValidatorsSpec(
+        bond=fields.amount("bond"),
+        slash=fields.amount("slash"),
+        unbonding_epochs=fields.integer("unbonding_epochs", 1, 1_000_000),
+        offline_rounds=fields.integer("offline_rounds", 1, 1_000_000),
+        max_validators=fields.integer("max_validators", 1, MAX_VALIDATORS),
+    )
+    if rules.max_validators < len(validators):
+        raise fields.error(
+            "max_validators",
+            f"is {rules.max_validators} but {len(validators)} validators are listed: raise it",
+        )
+    for index, account in enumerate(validators):
+        held = balances.get(account, 0)
+        if held < rules.bond:
+            raise fields.error(
+                f"validators[{index}]",
+                f"has a balance of {held} but bond is {rules.bond}: a validator's bond comes out of its balance",
+            )
+    return rules
 
 
 def _balances(fields: Fields, prefix: int) -> tuple[tuple[bytes, int], ...]:

@@ -29,7 +29,8 @@ def with_validators(spec: ChainSpec, count: int) -> ChainSpec:
     """Return a chain like `spec` whose validators are the first `count` development accounts.
 
     A spec that has those validators already comes back as it is. Each of them gets the balance of the richest
-    account where it has none. Winners and the least number of miners are lowered to the number of validators.
+    account where it has none. Winners and the least number of miners are lowered to the number of validators,
+    the largest number of validators is raised to it.
     Raise ConfigError for a live chain or a count out of range.
     """
     if not 1 <= count <= MAX_DEV_ACCOUNTS:
@@ -55,7 +56,14 @@ def with_accounts(spec: ChainSpec, accounts: Sequence[bytes]) -> ChainSpec:
         winners=min(genesis.round.winners, count),
         min_miners=min(genesis.round.min_miners, count),
     )
+    set_rules = dataclasses.replace(
+        genesis.validator_rules, max_validators=max(genesis.validator_rules.max_validators, count)
+    )
     changed = dataclasses.replace(
-        genesis, validators=tuple(accounts), balances=genesis.balances + added, round=rules
+        genesis,
+        validators=tuple(accounts),
+        validator_rules=set_rules,
+        balances=genesis.balances + added,
+        round=rules,
     )
     return dataclasses.replace(spec, genesis=changed)

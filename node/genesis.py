@@ -1,7 +1,8 @@
 """From a chain spec to block 0.
 
 All of the spec that nodes must agree on to execute and judge blocks is in the genesis state, so the genesis
-hash binds it: balances, validators, the rules of the rounds, the first global model and the learning task.
+hash binds it: balances, validators and the rules of their set, the rules of the rounds, the first global model
+and the learning task.
 What a node may change alone (name, bootnodes, how amounts are shown, agreement's timers) is not.
 """
 
@@ -11,12 +12,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from node.chain_spec import ChainSpec, RoundSpec
+from node.chain_spec import ChainSpec, RoundSpec, ValidatorsSpec
 from node.errors import ChainSpecError
 from node.learning_task import task_bytes
 from pallets.assembly import RUNTIME
 from pocl.extrinsics import u128
 from pocl.v1.round_pb2 import RoundConfig
+from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.blocks import ExecutedBlock
 from runtime.executive import Runtime
 from runtime.frame import GenesisError
@@ -27,7 +29,10 @@ def genesis_config(spec: ChainSpec) -> dict[str, Mapping[str, Any]]:
     genesis = spec.genesis
     return {
         "coin": {"balances": list(genesis.balances)},
-        "validators": {"validators": list(genesis.validators)},
+        "validators": {
+            "validators": list(genesis.validators),
+            "config": validators_config(genesis.validator_rules),
+        },
         "round": {"config": round_config(genesis.round)},
         "model_propose": {"task": task_bytes(spec.learning)},
         "aggregation": {"global_model": genesis.global_model},
@@ -38,6 +43,12 @@ def round_config(spec: RoundSpec) -> RoundConfig:
     """Return the rules of the rounds as the runtime keeps them."""
     fields = dataclasses.asdict(spec)
     return RoundConfig(**fields | {"emission": u128(spec.emission)})
+
+
+def validators_config(spec: ValidatorsSpec) -> ValidatorsConfig:
+    """Return the rules of the validator set as the runtime keeps them."""
+    fields = dataclasses.asdict(spec)
+    return ValidatorsConfig(**fields | {"bond": u128(spec.bond), "slash": u128(spec.slash)})
 
 
 def build_genesis(spec: ChainSpec, runtime: Runtime = RUNTIME) -> ExecutedBlock:

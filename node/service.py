@@ -27,7 +27,8 @@ from node.disk_watch import DiskWatch
 from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
-from node.pool import PoolError, TransactionPool
+from node.offence_reporter import OffenceReporter
+from node.pool import PoolError, TransactionPool, Underpriced
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
@@ -61,7 +62,11 @@ KEEP_BLOBS_ROUNDS = 4
 GOSSIP_PAUSE_S = 0.01
 """Transactions that arrive within it leave in one batch."""
 
-_SPAM = {"malformed", "bad_signature", "unknown_call", "not_validator"}
+_SPAM = {"malformed", "bad_signature", "unknown_call"}
+"""Not `not_validator`: the set changes, and a peer may be a block ahead."""
+
+_SIGNED = {"call", "stale"}
+"""A transaction refused for these was its signer's all the same."""
 
 
 def run_node(config: NodeConfig) -> None:
@@ -99,8 +104,17 @@ class Node:
         )
         self.network = Network(self._network_settings(), self._handlers(), self.blobs)
         self.sync.attach(self.network)
+        key = config.validator_key
+        self.reporter = OffenceReporter(key, chain, self.pool, self._submit) if key is not None else None
         self.driver = self._make_driver()
         self.status = StatusBoard(config, chain, self.network, self.sync, self.driver, self.reports)
+        self._in_set = self._is_in_set()
+        if key is not None and not self._in_set:
+            log.warning(
+                "%s is not in the validator set: this node follows the chain, and takes part once it is "
+                "(`pocl tx join`)",
+                ss58_encode(key.public),
+            )
         self._gossip = trio.Event()
 
     # Wiring.
@@ -137,7 +151,7 @@ class Node:
 
     def _make_driver(self) -> ConsensusDriver | None:
         key = self.config.validator_key
-        if key is None:
+        if key is None or self.reporter is None:
             return None
         return ConsensusDriver(
             key=key,
@@ -147,6 +161,7 @@ class Node:
             network=self.network,
             spec=self.config.chain.consensus,
             need_sync=self.sync.need,
+            report=self.reporter.equivocation,
         )
 
     # Running.
@@ -224,6 +239,7 @@ class Node:
             syncing=lambda: self.sync.syncing,
             peer_id=self.network.peer_id,
             addresses=lambda: self.network.addresses,
+            abstains=lambda: self.driver is not None and self.driver.abstains,
             worker_token=write_token(self.config.base_path) if self.config.account else None,
             reports=self.reports,
         )
@@ -269,10 +285,15 @@ class Node:
                 # What the peer's state allowed may be stale here; nonsense is nonsense everywhere.
                 if error.code in _SPAM:
                     self.network.penalize(peer.peer_id, 10, f"a transaction that is {error.code}")
-            except PoolError:
-                continue
+                if error.code not in _SIGNED:
+                    continue
+            except PoolError as error:
+                if not isinstance(error, Underpriced):
+                    continue
             except StorageError:
                 return  # The disk watch ends the node.
+            if self.reporter is not None:
+                self.reporter.look_at(data)
 
     def _on_announce(self, peer: Peer, announce: BlockAnnounce) -> bool:
         try:
@@ -294,6 +315,8 @@ class Node:
         for executed in blocks:
             self.pool.on_block(executed.block.extrinsics, executed.header.number)
         self.status.on_final(blocks)
+        self._report_offences(blocks)
+        self._tell_of_the_set()
         before, self.round = self.round, self._read_round()
         if self.round.round > before.round:
             self.blobs.drop_before(max(0, self.round.round - KEEP_BLOBS_ROUNDS))
@@ -304,6 +327,26 @@ class Node:
                 if justification is not None:
                     announce = BlockAnnounce(block=executed.block, justification=justification)
                     self.network.announce_block(encode(announce))
+
+    def _report_offences(self, blocks: Sequence[ExecutedBlock]) -> None:
+        if self.reporter is not None:
+            for executed in blocks:
+                for data in executed.block.extrinsics:
+                    self.reporter.look_at(data)
+            self.reporter.on_final()
+
+    def _is_in_set(self) -> bool:
+        return self.config.account in self.chain.epoch_change.validators
+
+    def _tell_of_the_set(self) -> None:
+        """Say that this node entered or left the validator set: agreement and worker follow by themselves."""
+        if self._in_set != self._is_in_set():
+            self._in_set = not self._in_set
+            epoch = self.chain.epoch_change.epoch
+            if self._in_set:
+                log.info("in the validator set from epoch %d on", epoch)
+            else:
+                log.warning("out of the validator set from epoch %d on: this node follows the chain", epoch)
 
     # What others ask.
 

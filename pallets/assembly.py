@@ -18,7 +18,7 @@ TRANSACTION_VERSION = 1
 """Goes up whenever bytes that were signed before would mean another call."""
 
 RUNTIME = Runtime(
-    (System, Timestamp, Validators, Coin, Round, ModelPropose, Prediction, Vote, Aggregation),
+    (System, Timestamp, Coin, Validators, Round, ModelPropose, Prediction, Vote, Aggregation),
     spec_version=SPEC_VERSION,
     transaction_version=TRANSACTION_VERSION,
 )

@@ -140,6 +140,32 @@ def rounds(from_round: int, rpc: str, timeout: float, as_json: bool) -> None:
     print_rows("rounds", rows, as_json)
 
 
+@command.command("validators")
+@_number_option
+@_node_options
+def validators(number: int | None, rpc: str, timeout: float, as_json: bool) -> None:
+    """List everybody with a validator's bond: in the set, waiting for a place, put out of it, or unbonding."""
+    with connect(rpc, timeout) as client:
+        chain = client.info()
+        rows = []
+        for (who,), record in client.entries("validators", "Bonded", number=number):
+            facts = plain(record, full=True)
+            bond = u128_int(record.bond)
+            rows.append(
+                {
+                    "validator": address(who),
+                    "status": facts["status"].lower(),
+                    "bond": str(bond)
+                    if as_json
+                    else format_amount(bond, chain.token_decimals, chain.token_symbol),
+                    "missed_rounds": record.missed,
+                    "since_block": record.since,
+                    "last_epoch": record.last_epoch or None,
+                }
+            )
+    print_rows("validators", rows, as_json)
+
+
 @command.command("storage")
 @click.argument("pallet")
 @click.argument("item")

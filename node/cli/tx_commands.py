@@ -118,6 +118,78 @@ def cancel(
         _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
 
 
+@command.command("join")
+@click.option("--bond", metavar="AMOUNT", help="The bond to reserve (default: the chain's least bond).")
+@_wait_option(_WAITS[:-1])
+@_signing_options
+def join(
+    bond: str | None,
+    wait: str,
+    tip: str,
+    wait_timeout: float | None,
+    rpc: str,
+    timeout: float,
+    as_json: bool,
+    **who: Any,
+) -> None:
+    """Reserve a bond and ask into the validator set, which takes in who waits at the end of a round.
+
+    Start the node with this account's key first (`pocl node --validator`), and let it catch up: a validator
+    that is silent for some rounds is put out of the set again.
+    """
+    keypair = signer(**who)
+    with connect(rpc, timeout) as client:
+        info = client.info()
+        fields = {}
+        if bond is not None:
+            fields["bond"] = parse_amount(bond, info.token_decimals, info.token_symbol)
+        call = client.call("validators", "join", **fields)
+        extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
+        _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
+
+
+@command.command("leave")
+@_wait_option(_WAITS[:-1])
+@_signing_options
+def leave(
+    wait: str, tip: str, wait_timeout: float | None, rpc: str, timeout: float, as_json: bool, **who: Any
+) -> None:
+    """Ask out of the validator set at the end of the round; the bond is free after unbonding.
+
+    Let the node run until `pocl query validators` says that it is out.
+    """
+    _simple("leave", wait, tip, wait_timeout, rpc, timeout, as_json, **who)
+
+
+@command.command("rejoin")
+@_wait_option(_WAITS[:-1])
+@_signing_options
+def rejoin(
+    wait: str, tip: str, wait_timeout: float | None, rpc: str, timeout: float, as_json: bool, **who: Any
+) -> None:
+    """Ask back into the validator set after being put out of it; the bond is filled up to the least one."""
+    _simple("rejoin", wait, tip, wait_timeout, rpc, timeout, as_json, **who)
+
+
+def _simple(
+    function: str,
+    wait: str,
+    tip: str,
+    wait_timeout: float | None,
+    rpc: str,
+    timeout: float,
+    as_json: bool,
+    **who: Any,
+) -> None:
+    """Make a call of the validators pallet that has no arguments."""
+    keypair = signer(**who)
+    with connect(rpc, timeout) as client:
+        info = client.info()
+        call = client.call("validators", function)
+        extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
+        _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
+
+
 def _send(
     client: Client,
     info: ChainInfo,

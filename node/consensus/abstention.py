@@ -50,6 +50,7 @@ class Abstention:
     def _look(self) -> int | None:
         change, final = self._chain.epoch_change, self._chain.final_number
         n, others = len(change.validators), set(change.validators) - {self._account}
+        member = len(others) < n
         reports = [report for account, report in self._reports.items() if account in others]
         told = [peer.final_number for peer in self._network.peers() if peer.validator in others]
         unproven = sum(number > final for _, number in reports)
@@ -57,8 +58,8 @@ class Abstention:
             self._need_sync()
             return None
         proven = [(epoch, min(number, final)) for epoch, number in reports]
-        until = abstain_until((change.epoch, final), proven, n)
-        if until is None and final == 0 and len(reports) + 1 >= quorum(n):
+        until = abstain_until((change.epoch, final), proven, n, member)
+        if until is None and final == 0 and len(reports) + member >= quorum(n):
             if self._quorum_since is None:
                 self._quorum_since = trio.current_time()
             if trio.current_time() - self._quorum_since >= GENESIS_PATIENCE_S:

@@ -67,7 +67,6 @@ from node.consensus.types import (
     Halt,
     MessageReceived,
     Offence,
-    OffenceKind,
     Peer,
     Prune,
     Synced,
@@ -79,6 +78,7 @@ from node.consensus.types import (
 from pocl.v1.consensus_pb2 import CatchUpRequest, Certificate, ConsensusMessage, Proposal, Vote
 from runtime.blocks import extrinsics_root, header_hash
 from runtime.certificates import CertificateError, proposal_message, verify_certificate
+from runtime.offences import OffenceKind
 
 
 class Core(Agreement):

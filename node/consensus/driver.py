@@ -69,7 +69,8 @@ class AgreementFailed(PoclError):
 class ConsensusDriver:
     """Runs one validator's core until cancelled or until agreement fails.
 
-    `need_sync` is called when final blocks are missing here, with the peer that seems to have them.
+    `need_sync` is called when final blocks are missing here, with the peer that seems to have them; `report`
+    with every offence that the core finds.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class ConsensusDriver:
         network: Network,
         spec: ConsensusSpec,
         need_sync: Callable[[Peer | None], None],
+        report: Callable[[t.Offence], None] = lambda offence: None,
     ) -> None:
         self._key = key
         self._chain = chain
@@ -89,6 +91,7 @@ class ConsensusDriver:
         self._network = network
         self._spec = spec
         self._need_sync = need_sync
+        self._report = report
         self._core: Core | None = None
         self._log_file = log_file
         # Before anything else can go wrong: a damaged log must stop the node at its start.
@@ -111,6 +114,11 @@ class ConsensusDriver:
     def epoch(self) -> int:
         """The epoch this validator is in."""
         return self._chain.epoch_change.epoch if self._core is None else self._core.epoch.epoch
+
+    @property
+    def abstains(self) -> bool:
+        """Whether this validator may have signed what it does not know of: it lost its log, or is new."""
+        return self._journal is None or self.epoch < self._journal.abstain_until
 
     @property
     def view(self) -> int:
@@ -254,8 +262,8 @@ class ConsensusDriver:
             case t.Blame(peer, reason):
                 if isinstance(peer, Peer):
                     self._network.penalize(peer.peer_id, _BLAME_POINTS, reason)
-            case t.Offence(kind, account, _, _):
-                log.warning("validator %s: %s", account.hex(), kind.value)
+            case t.Offence():
+                self._report(action)
             case t.Halt(reason):
                 raise AgreementFailed(f"consensus stopped: {reason}")
 

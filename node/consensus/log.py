@@ -195,14 +195,17 @@ def read_log(path: Path) -> tuple[int, list[ConsensusMessage]]:
     return epoch, [decode(ConsensusMessage, record) for frame in frames[1:] for record in _split(frame)]
 
 
-def abstain_until(own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int) -> int | None:
+def abstain_until(
+    own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int, member: bool = True
+) -> int | None:
     """Return the first epoch in which a validator without a log may vote; None while too few have reported.
 
     `own` is this node's (epoch, final height) after it synced to the highest height that anybody could prove;
-    `reports` are those that other validators of the set reported, one each. Rule and reasons: module docstring.
+    `reports` are those that other validators of the set reported, one each; `member` says whether this node is
+    of the set itself. Rule and reasons: module docstring.
     """
     others = list(reports)
-    if len(others) < min(quorum(validators), validators - 1):
+    if len(others) < min(quorum(validators), validators - member):
         return None
     if own[1] == 0 and all(number == 0 for _, number in others):
         return 0

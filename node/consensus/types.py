@@ -20,6 +20,7 @@ from enum import Enum
 
 from pocl.v1.block_pb2 import Block, EpochChange
 from pocl.v1.consensus_pb2 import Certificate, ConsensusMessage
+from runtime.offences import OffenceKind
 from runtime.quorum import quorum
 
 Peer = Hashable
@@ -271,15 +272,6 @@ class Blame:
 
     peer: Peer
     reason: str
-
-
-class OffenceKind(Enum):
-    """What a validator signed that no honest one signs."""
-
-    TWO_PROPOSALS = "two proposals in a view"
-    TWO_NOTARIZE = "two notarize votes in a view"
-    NULLIFY_AND_FINALIZE = "nullify and finalize in a view"
-    TWO_FINALIZE = "two finalize votes in a view"
 
 
 @dataclass(frozen=True, slots=True)

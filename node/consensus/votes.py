@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from node.consensus.outbox import Outbox, wrap
 from node.consensus.scheme import SignatureScheme
-from node.consensus.types import Blame, EpochInfo, Offence, OffenceKind, Peer
+from node.consensus.types import Blame, EpochInfo, Offence, Peer
 from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY, Certificate, Vote, VoteKind
 from runtime.certificates import make_certificate, vote_message
+from runtime.offences import OffenceKind
 
 KINDS = (NOTARIZE, NULLIFY, FINALIZE)
 

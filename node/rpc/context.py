@@ -76,6 +76,8 @@ class RpcContext:
     peer_id: str
     addresses: Callable[[], Sequence[str]]
     """This node's multiaddrs, with /p2p/."""
+    abstains: Callable[[], bool] = lambda: False
+    """Whether the validator abstains for want of a log: then it signs no call of a round either."""
     worker_token: str | None = field(default=None, repr=False)
     """What the node's own worker presents; None: WorkerService refuses everyone."""
     reports: WorkerReports = field(default_factory=WorkerReports)

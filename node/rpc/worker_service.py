@@ -1,7 +1,8 @@
 """WorkerService: what the node does for its own off-chain worker, and for nobody else.
 
 - Every method demands a loopback peer and the worker's token (node/rpc/auth.py).
-- The node signs; the worker never holds the key. What it signs is an operational call for the round it names.
+- The node signs; the worker never holds the key. What it signs is an operational call for the round it names,
+  and nothing while it abstains for want of a log (node/consensus/log.py): two models of one round are an offence.
 - What it fetches from peers for the worker it keeps and serves on: a blob that one honest miner has, all can
   have.
 - A salt is BLAKE2b-256, keyed by a secret of the validator, of round and kind: the same after any restart,
@@ -134,6 +135,9 @@ class WorkerService(WorkerServiceServicer):
 
     def _submit(self, data: bytes) -> bytes:
         """On the trio thread. What is done already is ALREADY_EXISTS, so that a restarted worker goes on."""
+        if self._node.abstains():
+            # Another proposal of this round may be under way that was written down on the disk that was lost.
+            raise refused("this validator abstains: it has no log yet of what it signed before")
         try:
             return self._node.submit(data)
         except Underpriced:

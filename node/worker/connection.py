@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 CALL_TIMEOUT_S = 20.0
 MAX_MESSAGE_BYTES = 64 * 2**20
 RETRY_S = 0.5
+SET_RETRY_S = 2.0
+"""The set changes once a round."""
 
 _NOT_THERE_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -81,7 +83,10 @@ class Miner:
     task: LearningTask
     config: RoundConfig
     index: int
-    """Place in the sorted validator set, which numbers the shares of the data."""
+    """Place in the sorted validator set, which numbers the shares of the data: in the set at the worker's start.
+
+    Later changes of the set move nobody's share while its worker runs, so two miners may come to share records.
+    """
     miners: int
 
 
@@ -99,31 +104,38 @@ def read_token(file: Path) -> str:
 def ask_who_i_am(connection: Connection) -> Miner:
     """Return what the node says of its validator and its chain; wait while the node is not up yet.
 
+    While its account is not in the validator set there is nothing to do: that is waited for, too.
+
     Raise WorkerError when the node has no validator or refuses to answer, ChainSpecError for a malformed
     task.
     """
-    waiting = False
+    told = ""
     while True:
         try:
-            return _ask(connection)
+            miner = _ask(connection)
+            if miner is not None:
+                return miner
+            why, pause = "waiting for a place in the validator set", SET_RETRY_S
         except grpc.RpcError as error:
             if error.code() not in _NOT_THERE_YET:
                 raise WorkerError(f"the node refused: {error.details()}") from None
-            if not waiting:
-                log.info("waiting for the node: %s", error.details())
-                waiting = True
-            if connection.stopping.wait(RETRY_S):
-                raise SystemExit(0) from None
+            why, pause = f"waiting for the node: {error.details()}", RETRY_S
+        if why != told:
+            log.info("%s", why)
+            told = why
+        if connection.stopping.wait(pause):
+            raise SystemExit(0)
 
 
-def _ask(connection: Connection) -> Miner:
+def _ask(connection: Connection) -> Miner | None:
+    """Return who this worker mines for; None while the account is not in the validator set."""
     account = connection.call(connection.node.GetInfo, GetNodeInfoRequest()).validator
     if not account:
         raise WorkerError("the node has no validator key: only a validator's worker takes part in rounds")
     info = connection.call(connection.chain.GetInfo, GetChainInfoRequest())
     validators = list(ValidatorSet.FromString(_storage(connection, Validators.Set)).validators)
     if account not in validators:
-        raise WorkerError("the node's account is not in the validator set: it cannot take part in rounds")
+        return None
     return Miner(
         account=account,
         genesis_hash=info.genesis_hash,

@@ -79,6 +79,7 @@ from runtime.frame import (
     StorageValue,
     call,
 )
+from runtime.quorum import faulty
 
 MAX_WEIGHT_DIFFERENCE = 1 << 48
 """Weights are within ±2^15, so two of them differ by at most 2^16: times 2^32."""
@@ -298,7 +299,8 @@ class Aggregation(Pallet):
         audits = [[verdict.verdict for verdict in record.verdicts] for _, record in self.Audits.items(round)]
         provisional = self.pallet(Vote).tally(round).provisional
         miners = self.pallet(Round).miners(round)
-        return auditing.judge(provisional, audits, len(miners), self.pallet(Validators).f)
+        # The round's own f: this is asked of earlier rounds, too, whose sets had other sizes.
+        return auditing.judge(provisional, audits, len(miners), faulty(len(miners)))
 
     def _check_measures(self, round: int, config: RoundConfig, args: AggregationCall.Attest) -> None:
         winners = self.winners(round)

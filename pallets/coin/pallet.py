@@ -2,7 +2,8 @@
 
 Rules:
 - an account has a free and a reserved balance; their sum over all accounts is the total issuance, which is
-  genesis plus minted rewards;
+  genesis plus minted rewards minus what was burnt;
+- reserved are the amounts of queued transfers and the bonds of validators (pallets/validators), nothing else;
 - a transfer reserves its amount and joins the queue under the next index: one entry each, until it is paid
   or cancelled. At most `MaxQueued` entries: above it new transfers are refused;
 - an entry *waits*, is *dealt* to a miner of the round, or is *unpaid*: assigned to a winner. Only a waiting
@@ -23,8 +24,8 @@ round.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pallets.coin import ranges
 from pallets.coin.errors import (
@@ -55,6 +56,9 @@ from runtime.frame import (
     StorageValue,
     call,
 )
+
+if TYPE_CHECKING:
+    from pallets.validators import Validators
 
 MAX_QUEUED = 65_536
 BASE_FEE = 1_000_000
@@ -156,14 +160,7 @@ class Coin(Pallet):
         queued = self.Queued.get()
         if queued >= MAX_QUEUED:
             raise QueueFull(f"{queued} transfers wait: try again after the next round")
-        system = self.pallet(System)
-        account = system.account(origin.signer)
-        free = int.from_bytes(account.free, "big")
-        if free < amount:
-            raise InsufficientBalance(f"{free} is free, the transfer needs {amount}")
-        account.free = u128(free - amount)
-        account.reserved = u128(int.from_bytes(account.reserved, "big") + amount)
-        system.put_account(origin.signer, account)
+        self.reserve(origin.signer, amount)
         index = self.NextIndex.get()
         self.NextIndex.put(index + 1)
         self.Queued.put(queued + 1)
@@ -184,12 +181,7 @@ class Coin(Pallet):
             raise Dealt(
                 f"transfer {args.index} is with a miner of this round, or settled and about to be paid"
             )
-        system = self.pallet(System)
-        account = system.account(entry.sender)
-        amount = int.from_bytes(entry.amount, "big")
-        account.reserved = u128(int.from_bytes(account.reserved, "big") - amount)
-        account.free = u128(int.from_bytes(account.free, "big") + amount)
-        system.put_account(entry.sender, account)
+        self.unreserve(entry.sender, int.from_bytes(entry.amount, "big"))
         self.Queue.remove(args.index)
         self.Queued.put(self.Queued.get() - 1)
         self.deposit(
@@ -206,7 +198,7 @@ class Coin(Pallet):
         if self.Assignments.exists():
             raise RuntimeError(f"round {self.Assignments.get().round} is dealt and not settled")
         fresh, end = self.FirstFresh.get(), self.NextIndex.get()
-        walk = _Walk([*self._returned(), (fresh, end)])
+        walk = ranges.Walk([*self._returned(), (fresh, end)])
         holes = visited = 0
         assignments = []
         share = min(per_miner, -(-self._waiting() // max(len(miners), 1)))
@@ -264,6 +256,39 @@ class Coin(Pallet):
         self._credit(miner, amount)
         self.deposit(pb.CoinEvent.RewardMinted(round=round, miner=miner, amount=u128(amount)))
 
+    # For the validators' bonds.
+
+    def reserve(self, who: bytes, amount: int) -> None:
+        """Set an amount of free balance aside. Raise InsufficientBalance."""
+        system = self.pallet(System)
+        account = system.account(who)
+        free = int.from_bytes(account.free, "big")
+        if free < amount:
+            raise InsufficientBalance(f"{free} is free, {amount} is needed")
+        account.free = u128(free - amount)
+        account.reserved = u128(int.from_bytes(account.reserved, "big") + amount)
+        system.put_account(who, account)
+
+    def unreserve(self, who: bytes, amount: int) -> None:
+        """Make an amount that was reserved free balance again."""
+        system = self.pallet(System)
+        account = system.account(who)
+        account.reserved = u128(int.from_bytes(account.reserved, "big") - amount)
+        account.free = u128(int.from_bytes(account.free, "big") + amount)
+        system.put_account(who, account)
+
+    def burn(self, who: bytes, *, reserved: int, free: int) -> int:
+        """Take these amounts of an account out of the issuance; return what of `free` it had."""
+        system = self.pallet(System)
+        account = system.account(who)
+        held = int.from_bytes(account.free, "big")
+        free = min(free, held)
+        account.free = u128(held - free)
+        account.reserved = u128(int.from_bytes(account.reserved, "big") - reserved)
+        system.put_account(who, account)
+        self.TotalIssuance.put(self.TotalIssuance.get() - reserved - free)
+        return free
+
     # For the executive (runtime/roles.py).
 
     def fee(self, length: int, weight: int, tip: int) -> int:
@@ -291,7 +316,8 @@ class Coin(Pallet):
             self._credit(self.env.header.author, fees)
 
     def try_state(self) -> None:
-        """Check the issuance, every sender's reserve, and the places of all queued transfers."""
+        """Check the issuance, every account's reserve, and the places of all queued transfers."""
+        validators: Validators = self.pallet("validators")
         waiting = [*self._returned(), (self.FirstFresh.get(), self.NextIndex.get())]
         dealt = self.Assignments.get().assignments if self.Assignments.exists() else []
         unpaid = self.Payouts.get().payouts if self.Payouts.exists() else []
@@ -299,6 +325,7 @@ class Coin(Pallet):
         check_books(
             accounts=dict(self.pallet(System).Account.items()),
             issuance=self.TotalIssuance.get(),
+            bonds=validators.bonds(),
             queue=dict(self.Queue.items()),
             queued=self.Queued.get(),
             waiting=waiting,
@@ -359,28 +386,6 @@ class Coin(Pallet):
             self.Payouts.put(pb.Payouts(payouts=payouts))
         elif self.Payouts.exists():
             self.Payouts.kill()
-
-
-class _Walk:
-    """Goes through the indices of sorted ranges."""
-
-    def __init__(self, parts: Iterable[ranges.Range]) -> None:
-        self._parts: Iterator[ranges.Range] = iter(parts)
-        self._index = self._end = 0
-
-    def next(self) -> int | None:
-        """Return the next index, or None after the last."""
-        while self._index >= self._end:
-            part = next(self._parts, None)
-            if part is None:
-                return None
-            self._index, self._end = part
-        self._index += 1
-        return self._index - 1
-
-    def rest(self) -> list[ranges.Range]:
-        """Return the ranges not visited yet, and end the walk."""
-        return [part for part in ((self._index, self._end), *self._parts) if part[0] < part[1]]
 
 
 def _pairs(parts: Iterable[pb.IndexRange]) -> list[ranges.Range]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 Range = tuple[int, int]
 
@@ -35,3 +35,25 @@ def append(ranges: list[Range], index: int) -> None:
         ranges[-1] = (ranges[-1][0], index + 1)
     else:
         ranges.append((index, index + 1))
+
+
+class Walk:
+    """Goes through the indices of sorted ranges."""
+
+    def __init__(self, parts: Iterable[Range]) -> None:
+        self._parts: Iterator[Range] = iter(parts)
+        self._index = self._end = 0
+
+    def next(self) -> int | None:
+        """Return the next index, or None after the last."""
+        while self._index >= self._end:
+            part = next(self._parts, None)
+            if part is None:
+                return None
+            self._index, self._end = part
+        self._index += 1
+        return self._index - 1
+
+    def rest(self) -> list[Range]:
+        """Return the ranges not visited yet, and end the walk."""
+        return [part for part in ((self._index, self._end), *self._parts) if part[0] < part[1]]

@@ -15,6 +15,7 @@ def check_books(
     *,
     accounts: Mapping[bytes, AccountInfo],
     issuance: int,
+    bonds: Mapping[bytes, int],
     queue: Mapping[int, QueuedTransfer],
     queued: int,
     waiting: Sequence[Range],
@@ -32,9 +33,12 @@ def check_books(
     for entry in queue.values():
         queued_of[entry.sender] += _amount(entry.amount)
     for who, account in accounts.items():
-        reserved = _amount(account.reserved)
-        assert reserved == queued_of[who], f"0x{who.hex()}: {reserved} reserved, {queued_of[who]} queued"
+        reserved, bond = _amount(account.reserved), bonds.get(who, 0)
+        assert reserved == queued_of[who] + bond, (
+            f"0x{who.hex()}: {reserved} reserved, {queued_of[who]} queued, {bond} bonded"
+        )
     assert set(queued_of) <= set(accounts), "a transfer is queued whose sender has no account"
+    assert {who for who, bond in bonds.items() if bond} <= set(accounts), "a bond has no account"
     assert len(queue) == queued, f"{len(queue)} transfers are queued, the books say {queued}"
 
     parts = sorted((*waiting, *exact))

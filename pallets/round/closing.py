@@ -11,7 +11,8 @@ Settled or void, in the same block:
   No block hash is in it: an author could try many blocks. A salt is bound by a commitment made before any
   other is shown, so a miner can only withhold its own, which gives up its candidacy. A round void before
   anything was revealed moves the seed on by its number alone;
-- the epoch closes. Its successor's preferred leaders are the winners, or after a void round all its miners,
+- the epoch closes, and with it the validator set may change (pallets/validators): to it, whoever made a call
+  of the round took part. The next epoch's preferred leaders are the winners, or after a void round all its miners,
   in the order of H("pocl/leader/1" || seed' || account);
 - a miner has delivered when it stood on the highest rung that the round gave it time for
   (pallets/round/phases.py). TRAIN of the next round waits for those that did; State.expected holds them until
@@ -115,6 +116,19 @@ def delivered(pallet: Round, state: RoundState) -> list[bytes]:
     return vote.casters(state.round)
 
 
+def took_part(pallet: Round, round: int) -> set[bytes]:
+    """Return the miners that made a call of the round, whatever came of it: they are not offline."""
+    model_propose: ModelPropose = pallet.pallet("model_propose")
+    prediction: Prediction = pallet.pallet("prediction")
+    vote: Vote = pallet.pallet("vote")
+    aggregation: Aggregation = pallet.pallet("aggregation")
+    books = (
+        pallet.Ready, model_propose.Proposals, prediction.Commits, prediction.Reveals, vote.Ballots,
+        aggregation.Audits, aggregation.Attestations,
+    )  # fmt: skip
+    return {miner for book in books for miner, _ in book.items(round)}
+
+
 def _close(
     pallet: Round, state: RoundState, config: RoundConfig, summary: RoundSummary, leaders: Iterable[bytes]
 ) -> None:
@@ -131,8 +145,9 @@ def _close(
     state.ClearField("late_authors")
     state.phase, state.phase_clock_ms, state.phase_started_block = PHASE_NONE, 0, header.number
     pallet.State.put(state)
+    active = took_part(pallet, state.round)
     _forget(pallet, state.round - config.keep_rounds)
-    pallet.pallet(Validators).close_epoch(leader_order(seed, leaders), seed)
+    pallet.pallet(Validators).close_epoch(leader_order(seed, leaders), seed, active, config.min_miners)
 
 
 def _forget(pallet: Round, number: int) -> None:

@@ -16,21 +16,13 @@ from google.protobuf.message import Message
 from pocl.extrinsics import U128_SIZE
 from pocl.keys import PUBLIC_SIZE, ss58_encode
 
-AMOUNTS = frozenset({"amount", "free", "reserved", "fee", "tip", "emission"})
+AMOUNTS = frozenset({"amount", "free", "reserved", "fee", "tip", "emission", "bond", "slash"})
 ACCOUNTS = frozenset(
     (
         *("account", "attester", "attesters", "auditor", "author", "counted_owners", "dest", "expected"),
-        *(
-            "false_tags",
-            "late_authors",
-            "leader",
-            "leaders",
-            "miner",
-            "miners",
-            "miners_awaited",
-            "owner",
-            "provisional",
-        ),
+        *("false_tags", "late_authors", "leader", "leaders", "miner", "miners"),
+        *("miners_awaited", "offender", "owner"),
+        *("provisional", "reporter"),
         *("screened_out", "sender", "signer", "validator", "validators", "who", "winner", "winners"),
     )
 )

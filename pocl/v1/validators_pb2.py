@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18pocl/v1/validators.proto\x12\x07pocl.v1\"\"\n\x0cValidatorSet\x12\x12\n\nvalidators\x18\x01 \x03(\x0c\"/\n\x0eLeaderSchedule\x12\x0f\n\x07leaders\x18\x01 \x03(\x0c\x12\x0c\n\x04seed\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18pocl/v1/validators.proto\x12\x07pocl.v1\"\"\n\x0cValidatorSet\x12\x12\n\nvalidators\x18\x01 \x03(\x0c\"/\n\x0eLeaderSchedule\x12\x0f\n\x07leaders\x18\x01 \x03(\x0c\x12\x0c\n\x04seed\x18\x02 \x01(\x0c\"y\n\x10ValidatorsConfig\x12\x0c\n\x04\x62ond\x18\x01 \x01(\x0c\x12\r\n\x05slash\x18\x02 \x01(\x0c\x12\x18\n\x10unbonding_epochs\x18\x03 \x01(\x04\x12\x16\n\x0eoffline_rounds\x18\x04 \x01(\x04\x12\x16\n\x0emax_validators\x18\x05 \x01(\x04\"\xe5\x01\n\tValidator\x12\x0c\n\x04\x62ond\x18\x01 \x01(\x0c\x12)\n\x06status\x18\x02 \x01(\x0e\x32\x19.pocl.v1.Validator.Status\x12\r\n\x05since\x18\x03 \x01(\x04\x12\x12\n\nlast_epoch\x18\x04 \x01(\x04\x12\x0e\n\x06missed\x18\x05 \x01(\x04\"l\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x0b\n\x07WAITING\x10\x01\x12\n\n\x06\x41\x43TIVE\x10\x02\x12\x0b\n\x07LEAVING\x10\x03\x12\x0c\n\x08\x45XPELLED\x10\x04\x12\x07\n\x03OUT\x10\x05\x12\r\n\tUNBONDING\x10\x06\"\xe0\x01\n\x0eValidatorsCall\x1a\x14\n\x04Join\x12\x0c\n\x04\x62ond\x18\x01 \x01(\x0c\x1a\x07\n\x05Leave\x1a\x08\n\x06Rejoin\x1a\x45\n\x12ReportEquivocation\x12\x10\n\x08offender\x18\x01 \x01(\x0c\x12\r\n\x05\x66irst\x18\x02 \x01(\x0c\x12\x0e\n\x06second\x18\x03 \x01(\x0c\x1a^\n\nReportTwin\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\x12\x14\n\x0cspec_version\x18\x03 \x01(\r\x12\x1b\n\x13transaction_version\x18\x04 \x01(\r\"\xd3\x02\n\x0fValidatorsEvent\x1a#\n\x06Joined\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\x0c\n\x04\x62ond\x18\x02 \x01(\x0c\x1a\x13\n\x04Left\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x1a%\n\x08Rejoined\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\x0c\n\x04\x62ond\x18\x02 \x01(\x0c\x1a%\n\x07\x45ntered\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x1a\x35\n\x07Removed\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\r\n\x05\x65poch\x18\x02 \x01(\x04\x12\x0e\n\x06reason\x18\x03 \x01(\t\x1a\'\n\x08Unbonded\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x0c\x1aX\n\x07Slashed\x12\x0b\n\x03who\x18\x01 \x01(\x0c\x12\x0f\n\x07offence\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x04\x12\x0e\n\x06\x61mount\x18\x04 \x01(\x0c\x12\x10\n\x08reporter\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VALIDATORSET']._serialized_end=71
   _globals['_LEADERSCHEDULE']._serialized_start=73
   _globals['_LEADERSCHEDULE']._serialized_end=120
+  _globals['_VALIDATORSCONFIG']._serialized_start=122
+  _globals['_VALIDATORSCONFIG']._serialized_end=243
+  _globals['_VALIDATOR']._serialized_start=246
+  _globals['_VALIDATOR']._serialized_end=475
+  _globals['_VALIDATOR_STATUS']._serialized_start=367
+  _globals['_VALIDATOR_STATUS']._serialized_end=475
+  _globals['_VALIDATORSCALL']._serialized_start=478
+  _globals['_VALIDATORSCALL']._serialized_end=702
+  _globals['_VALIDATORSCALL_JOIN']._serialized_start=496
+  _globals['_VALIDATORSCALL_JOIN']._serialized_end=516
+  _globals['_VALIDATORSCALL_LEAVE']._serialized_start=518
+  _globals['_VALIDATORSCALL_LEAVE']._serialized_end=525
+  _globals['_VALIDATORSCALL_REJOIN']._serialized_start=527
+  _globals['_VALIDATORSCALL_REJOIN']._serialized_end=535
+  _globals['_VALIDATORSCALL_REPORTEQUIVOCATION']._serialized_start=537
+  _globals['_VALIDATORSCALL_REPORTEQUIVOCATION']._serialized_end=606
+  _globals['_VALIDATORSCALL_REPORTTWIN']._serialized_start=608
+  _globals['_VALIDATORSCALL_REPORTTWIN']._serialized_end=702
+  _globals['_VALIDATORSEVENT']._serialized_start=705
+  _globals['_VALIDATORSEVENT']._serialized_end=1044
+  _globals['_VALIDATORSEVENT_JOINED']._serialized_start=724
+  _globals['_VALIDATORSEVENT_JOINED']._serialized_end=759
+  _globals['_VALIDATORSEVENT_LEFT']._serialized_start=761
+  _globals['_VALIDATORSEVENT_LEFT']._serialized_end=780
+  _globals['_VALIDATORSEVENT_REJOINED']._serialized_start=782
+  _globals['_VALIDATORSEVENT_REJOINED']._serialized_end=819
+  _globals['_VALIDATORSEVENT_ENTERED']._serialized_start=821
+  _globals['_VALIDATORSEVENT_ENTERED']._serialized_end=858
+  _globals['_VALIDATORSEVENT_REMOVED']._serialized_start=860
+  _globals['_VALIDATORSEVENT_REMOVED']._serialized_end=913
+  _globals['_VALIDATORSEVENT_UNBONDED']._serialized_start=915
+  _globals['_VALIDATORSEVENT_UNBONDED']._serialized_end=954
+  _globals['_VALIDATORSEVENT_SLASHED']._serialized_start=956
+  _globals['_VALIDATORSEVENT_SLASHED']._serialized_end=1044
 # @@protoc_insertion_point(module_scope)

@@ -14,14 +14,17 @@ from pocl.v1.system_pb2 import SystemCall
 from runtime.blocks import ExecutedBlock
 from runtime.certificates import make_certificate, vote_message
 from runtime.executive import Runtime
-from tests.pallets.harness import ALICE, EVE, GENESIS_MS, RICH, VALIDATORS
+from tests.pallets.harness import ALICE, EVE, GENESIS_MS, RICH, VALIDATORS, set_rules
 from tests.runtime.toy_round import PALLETS
 
 RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
 GENESIS = RUNTIME.build_genesis(
     {
         "coin": {"balances": [(keypair.public, RICH) for keypair in (EVE, *VALIDATORS)]},
-        "validators": {"validators": [keypair.public for keypair in VALIDATORS]},
+        "validators": {
+            "validators": [keypair.public for keypair in VALIDATORS],
+            "config": set_rules(),
+        },
     },
     GENESIS_MS,
 )

@@ -288,4 +288,6 @@ def test_the_genesis_balances_are_there(spec: ChainSpec) -> None:
     from pocl.v1.system_pb2 import AccountInfo
 
     stored = genesis.changes[System.Account.prefix + account]
-    assert u128_int(AccountInfo.FromString(stored or b"").free) == amount
+    info = AccountInfo.FromString(stored or b"")
+    bond = spec.genesis.validator_rules.bond
+    assert (u128_int(info.free), u128_int(info.reserved)) == (amount - bond, bond)

@@ -109,6 +109,7 @@ def test_a_spec_is_an_object(value: object) -> None:
     assert refusal(value) == f"the file is {json.dumps(value)}: it must be a JSON object"
 
 
+SET = "genesis.validators."
 ROUND, CONSENSUS, LEARNING = "genesis.round.", "consensus.", "learning."
 BOUNDS: list[tuple[str, int, int]] = [
     ("properties.token_decimals", 0, 30),
@@ -119,6 +120,9 @@ BOUNDS: list[tuple[str, int, int]] = [
     (CONSENSUS + "view_timeout_ms", 10, 600_000),
     (CONSENSUS + "max_timeout_ms", 10, 3_600_000),
     ("genesis.timestamp_ms", 0, 2**53),
+    (SET + "unbonding_epochs", 1, 1_000_000),
+    (SET + "offline_rounds", 1, 1_000_000),
+    (SET + "max_validators", 1, 256),
     (ROUND + "winners", 1, 256),
     (ROUND + "test_records", 1, 100_000),
     (ROUND + "classes", 2, 255),
@@ -182,6 +186,8 @@ TEXTS = [
     ),
     (LEARNING + "partition.alpha", ["0", "00.5", " 1", "inf"], "a number above 0 as a decimal"),
     (ROUND + "emission", ["", "-1", "1.0", "01", str(2**128)], "a u128 as a decimal string"),
+    (SET + "bond", ["", "-1", "1.0", "01", str(2**128)], "a u128 as a decimal string"),
+    (SET + "slash", ["", "-1", "1.0", "01", str(2**128)], "a u128 as a decimal string"),
     ("genesis.aggregation.global_model", ["", "0x00", "0x" + "AB" * 32], "a string of 0x and 64 lower-case"),
 ]
 
@@ -222,6 +228,11 @@ RELATIONS: list[tuple[dict[str, Any], str]] = [
         f"genesis.coin.balances add up to {2**128}: they must fit in a u128 together",
     ),
     # Fields that must fit each other.
+    ({SET + "max_validators": 3}, "genesis.validators.max_validators is 3 but 4 validators are listed: "),
+    (
+        {SET + "validators": [ALICE, EVE], "genesis.round.min_miners": 1, "genesis.round.winners": 1},
+        "genesis.validators.validators[1] has a balance of 0 but bond is 1000000000000000: ",
+    ),
     ({"properties.ss58_format": 0}, "properties.ss58_format is 0: this node supports 42 only"),
     ({"consensus.leader_timeout_ms": 2000}, "consensus.leader_timeout_ms is 2000 but heartbeat_ms is 2000: "),
     (

@@ -18,9 +18,10 @@ from pallets.coin import Coin
 from pallets.system import System
 from pallets.timestamp import Timestamp
 from pallets.validators import Validators
-from pocl.extrinsics import sign_call
+from pocl.extrinsics import sign_call, u128
 from pocl.keys import Keypair
 from pocl.v1.extrinsic_pb2 import Call
+from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.blocks import BlockLimits, ExecutedBlock
 from runtime.codec import encode
 from runtime.execution import DoesNotFit
@@ -39,7 +40,13 @@ ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, GRACE = (
 VALIDATORS = (ALICE, BOB, CHARLIE, DAVE)
 RICH = 10**18
 GENESIS_MS = 1_767_225_600_000
-LEDGER: tuple[type[Pallet], ...] = (System, Timestamp, Validators, Coin)
+LEDGER: tuple[type[Pallet], ...] = (System, Timestamp, Coin, Validators)
+
+
+def set_rules(bond: int = 0, slash: int = 0, **changes: int) -> ValidatorsConfig:
+    """Return rules of the validator set: no bonds, and nobody put out for silence."""
+    rules = {"unbonding_epochs": 2, "offline_rounds": 1000, "max_validators": 16} | changes
+    return ValidatorsConfig(bond=u128(bond), slash=u128(slash), **rules)
 
 
 class MemoryChainState(MemoryState):
@@ -76,6 +83,7 @@ class TestChain:
         balances: Mapping[Keypair, int] | None = None,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         limits: BlockLimits | None = None,
+        rules: ValidatorsConfig | None = None,
         check: bool = True,
     ) -> None:
         if pallets is None:
@@ -86,10 +94,14 @@ class TestChain:
             balances = dict.fromkeys((ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, GRACE), RICH)
         self.runtime = Runtime(pallets, spec_version=1, transaction_version=1, limits=limits)
         self.validators = sorted(validators, key=lambda keypair: keypair.public)
+        self.keys = {keypair.public: keypair for keypair in (*validators, *balances)}
         self.check = check
         genesis: dict[str, Mapping[str, Any]] = {
             "coin": {"balances": [(keypair.public, amount) for keypair, amount in balances.items()]},
-            "validators": {"validators": [keypair.public for keypair in validators]},
+            "validators": {
+                "validators": [keypair.public for keypair in validators],
+                "config": rules or set_rules(),
+            },
         }
         self.state = MemoryChainState()
         self.blocks: list[ExecutedBlock] = []
@@ -163,7 +175,8 @@ class TestChain:
 
         parent = self.head.header
         if author is None:
-            author = self.validators[parent.number % len(self.validators)]
+            members = self.pallet(Validators).members()
+            author = self.keys[members[parent.number % len(members)]]
         return self.runtime.propose(
             self.state,
             parent,

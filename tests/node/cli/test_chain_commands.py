@@ -30,7 +30,7 @@ def test_build_spec_changes_validators_and_balances(
         "--balance",
         "//Zoe=2.5POCL",
         "--balance",
-        "//Bob=9",
+        "//Bob=9000POCL",
     ]
     assert run([*command, "--name", "Seven", "--id", "seven", "--output", str(file)]) == 0
     assert capsys.readouterr().out == ""
@@ -40,7 +40,7 @@ def test_build_spec_changes_validators_and_balances(
     assert spec.genesis.validators[6] == Keypair.from_uri("//Miner7").public
     balances = dict(spec.genesis.balances)
     assert balances[Keypair.from_uri("//Zoe").public] == 25 * 10**11
-    assert balances[Keypair.from_uri("//Bob").public] == 9
+    assert balances[Keypair.from_uri("//Bob").public] == 9000 * 10**12
     assert spec.genesis.round == base.genesis.round
     assert run([*command, "--name", "Seven", "--id", "seven"]) == 0
     assert capsys.readouterr().out == file.read_text()

@@ -168,6 +168,32 @@ def test_queries(node: Node, pocl: Pocl) -> None:
     assert (ended["outcome"], ended["winners"]) == ("settled", ALICE.address)
 
 
+def test_a_validator_joins_and_leaves(node: Node, pocl: Pocl) -> None:
+    def rows() -> dict[str, dict[str, Any]]:
+        return {row["validator"]: row for row in pocl("query", "validators")["validators"]}
+
+    assert rows()[ALICE.address]["status"] == "active"
+    for command, status in (
+        (("join", "--bond", "1500POCL"), "waiting"),
+        (("leave",), None),  # it never was in the set: the bond is free at once
+        (("join",), "waiting"),
+    ):
+        thread = authoring(node)
+        assert pocl("tx", *command, "--from", "//Eve")["status"] == "included"
+        thread.join()
+        node.author()
+        found = rows().get(EVE.address)
+        assert (found and found["status"]) == status
+    assert rows()[EVE.address]["bond"] == str(10**15)
+    assert "waiting" in pocl("query", "validators", json_out=False)
+    assert "1000 POCL" in pocl("query", "validators", json_out=False)
+    assert "validators.AlreadyBonded" in pocl("tx", "join", "--from", "//Eve", fails=1)
+    assert "validators.NotOut" in pocl("tx", "rejoin", "--from", "//Eve", fails=1)
+    assert "validators.BondTooLow" in pocl("tx", "join", "--bond", "5", "--from", "//Bob", fails=1)
+    Miner(node).play(1)
+    assert rows()[EVE.address]["status"] == "active"
+
+
 def test_people_can_read_it_too(node: Node, pocl: Pocl) -> None:
     Miner(node).play(1)
     for command in (

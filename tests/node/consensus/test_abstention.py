@@ -73,3 +73,14 @@ async def test_a_silent_validator_does_not_keep_a_chain_from_its_first_block(
         assert await around.abstention.end() == 0
         assert trio.current_time() - begun >= GENESIS_PATIENCE_S
     assert waiting.cancelled_caught == (connected < 2)  # with itself, two are no quorum of four
+
+
+async def test_who_is_not_in_the_set_asks_a_quorum_of_all_of_it(autojump_clock: Any) -> None:
+    around = Around()
+    stranger = Abstention(b"s" * 32, around, around, around.sync)  # type: ignore[arg-type]
+    around.epoch_change = SimpleNamespace(epoch=1, validators=VALIDATORS[:1])
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S):
+        await stranger.end()
+        raise AssertionError("it believed itself")
+    stranger.on_peer(SimpleNamespace(validator=VALIDATORS[0], final_number=0, epoch=1))  # type: ignore[arg-type]
+    assert await stranger.end() == 0

@@ -93,6 +93,15 @@ def test_a_call_is_signed_once_and_exists_from_then_on(node: Node, miner: Miner)
         miner.submit("model_propose", "propose", miner.propose(1), 1)
 
 
+def test_nothing_is_signed_while_the_validator_abstains(node: Node, miner: Miner) -> None:
+    object.__setattr__(node.context, "abstains", lambda: True)
+    with status("FAILED_PRECONDITION"):
+        miner.submit("model_propose", "propose", miner.propose(1), 1)
+    assert len(node.pool) == 0
+    object.__setattr__(node.context, "abstains", lambda: False)
+    miner.submit("model_propose", "propose", miner.propose(1), 1)
+
+
 def test_a_call_that_the_chain_refuses(node: Node, miner: Miner) -> None:
     propose = miner.propose(1)
     propose.sample_count = 0

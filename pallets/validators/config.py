@@ -1,0 +1,21 @@
+"""The rules of the validator set, as genesis takes them (proto/pocl/v1/validators.proto, ValidatorsConfig)."""
+
+from __future__ import annotations
+
+from pocl.extrinsics import U128_SIZE
+from pocl.v1.validators_pb2 import ValidatorsConfig
+from runtime.frame import GenesisError
+
+
+def check_config(config: ValidatorsConfig, validators: int) -> None:
+    """Raise GenesisError for rules under which there is no sound set of so many validators."""
+    for name in ("bond", "slash"):
+        if len(getattr(config, name)) != U128_SIZE:
+            raise GenesisError(f"validators.config: {name} is a u128 of {U128_SIZE} bytes")
+    for name in ("unbonding_epochs", "offline_rounds"):
+        if getattr(config, name) < 1:
+            raise GenesisError(f"validators.config: {name} is 0: it must be at least 1")
+    if config.max_validators < validators:
+        raise GenesisError(
+            f"validators.config: max_validators is {config.max_validators}, but {validators} are listed"
+        )
