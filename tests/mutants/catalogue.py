@@ -1,0 +1,13 @@
+"""All mutants, in the order of the layers they break."""
+
+from __future__ import annotations
+
+from tests.mutants import agreement, finality, ledger, nodes, rounds
+
+MUTANTS = (
+    *agreement.MUTANTS,
+    *finality.MUTANTS,
+    *ledger.MUTANTS,
+    *rounds.MUTANTS,
+    *nodes.MUTANTS,
+)
