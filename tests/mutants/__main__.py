@@ -23,7 +23,11 @@ def table(mutants: Sequence[Mutant], results: Mapping[str, Result]) -> str:
     rows = [("fault", "file", "caught by", "s")]
     for mutant in mutants:
         result = results[mutant.name]
-        by = result.test if result.outcome is Outcome.CAUGHT else f"{result.outcome.value}  {result.reason}"
+        by = (
+            result.test
+            if result.outcome is Outcome.CAUGHT
+            else f"{result.outcome.value}  {result.reason[:80]}"
+        )
         rows.append((mutant.name, mutant.file, by.rstrip(), f"{result.seconds:.1f}"))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     rows.insert(1, (*("-" * width for width in widths), "-----"))

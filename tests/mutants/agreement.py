@@ -7,6 +7,7 @@ from tests.mutants.mutant import Edit, mutant, mutant_of
 _CORE = "node/consensus/test_core.py"
 _VOTES = "node/consensus/test_votes.py"
 _RECOVERY = "node/consensus/test_recovery.py"
+_DRIVER = "node/consensus/test_driver.py"
 _LOG = "node/consensus/test_log.py"
 
 _EPOCH_STATE = "node/consensus/epoch_state.py"
@@ -259,6 +260,38 @@ MUTANTS = (
         "actions = self._actions + head",
         _CORE,
         why="a vote that the log does not hold is given again, differently, after a crash",
+    ),
+    mutant(
+        "driver-sends-before-the-log-is-synced",
+        "node/consensus/driver.py",
+        "await trio.to_thread.run_sync(journal.append, records)",
+        "self._nursery.start_soon(trio.to_thread.run_sync, journal.append, records)",
+        _DRIVER,
+        why="the same, one layer further out",
+    ),
+    mutant(
+        "driver-goes-on-after-a-contradiction",
+        "node/consensus/driver.py",
+        '                raise AgreementFailed(f"consensus stopped: {reason}")',
+        "                log.error(reason)",
+        _DRIVER,
+        why="a node whose agreement is broken keeps serving clients",
+    ),
+    mutant(
+        "blocks-of-the-future-at-once",
+        "node/consensus/driver.py",
+        "        if request.certified or ahead_ms <= 0:",
+        "        if True:",
+        _DRIVER,
+        why="a leader whose clock is ahead moves the chain's clock, and every phase ends early",
+    ),
+    mutant(
+        "own-clock-above-a-quorum",
+        "node/consensus/driver.py",
+        "        if request.certified or ahead_ms <= 0:",
+        "        if ahead_ms <= 0:",
+        _DRIVER,
+        why="a node whose clock is slow stops following blocks that the others have notarized",
     ),
     mutant(
         "log-not-synced",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tests.mutants import agreement, finality, ledger, nodes, rounds
+from tests.mutants import agreement, finality, ledger, nodes, rounds, workers
 
 MUTANTS = (
     *agreement.MUTANTS,
     *finality.MUTANTS,
     *ledger.MUTANTS,
     *rounds.MUTANTS,
+    *workers.MUTANTS,
     *nodes.MUTANTS,
 )

@@ -61,6 +61,14 @@ MUTANTS = (
         why="a peer's bytes are passed on under another one's name",
     ),
     mutant(
+        "chunk-hashes-unchecked",
+        "node/blobs.py",
+        "    if blob_name_of(size, hashes) != name:",
+        "    if False:",
+        _REQUESTS,
+        why="a peer chooses which chunks are the right ones",
+    ),
+    mutant(
         "fetched-blob-unchecked",
         "node/rpc/worker_service.py",
         "        if blob_name(data) != name:",

@@ -36,7 +36,7 @@ BASELINE_LIMIT_S = 600.0
 _running: set[int] = set()
 """Process groups of tests under way."""
 
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)(?: - (.*))?$", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - (.*))?$", re.MULTILINE)
 _PASSED, _TESTS_FAILED = 0, 1
 
 
@@ -71,7 +71,8 @@ def judge(status: int, output: str, seconds: float) -> Result:
     """Return what pytest's exit status and output say of a mutant."""
     if status == _PASSED:
         return Result(Outcome.ALIVE, "", "", seconds)
-    found = _FAILED.search(output)
+    # Behind this line only: what tests log can look the same.
+    found = _FAILED.search(output.rpartition("short test summary info")[2])
     # A file that cannot be imported has no test that failed: the mutant is no program.
     if status == _TESTS_FAILED and found is not None and "::" in found[1]:
         return Result(Outcome.CAUGHT, found[1].removeprefix("tests/"), found[2] or "", seconds)
