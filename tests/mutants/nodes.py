@@ -65,7 +65,7 @@ MUTANTS = (
         "node/blobs.py",
         "    if blob_name_of(size, hashes) != name:",
         "    if False:",
-        _REQUESTS,
+        _BLOBS,
         why="a peer chooses which chunks are the right ones",
     ),
     mutant(

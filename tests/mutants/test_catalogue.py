@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 
 from tests.mutants.catalogue import MUTANTS
@@ -11,11 +9,10 @@ from tests.mutants.mutant import Edit, MutantError
 from tests.mutants.run import ROOT, Outcome, judge
 
 
-def test_every_text_to_be_replaced_is_there_once_and_what_comes_out_is_a_program() -> None:
+def test_every_text_to_be_replaced_is_there_once() -> None:
     for mutant in MUTANTS:
         assert all(edit.new != edit.old for edit in mutant.edits), mutant.name
-        for file, text in mutant.sources(ROOT).items():
-            ast.parse(text, file)
+        mutant.sources(ROOT)
 
 
 def test_names_are_different_and_all_tests_exist() -> None:

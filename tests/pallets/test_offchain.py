@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from pallets.model_propose.offchain import own_proposal
+from pallets.model_propose.offchain import committed, own_proposal
 from pallets.offchain import BlobUnavailable, InvalidWeights, Miner
 from pallets.offchain_round import RoundWork, miners_of
 from pocl.hashing import ZERO_HASH
@@ -133,6 +133,18 @@ def test_a_miner_whose_files_are_lost_stays_silent_instead_of_opening_wrongly():
     assert DAVE.public not in summary.winners
     assert not miners_of(network.view)[DAVE.public].HasField("reveal")
     assert network.refused == []
+
+
+def test_what_another_machine_with_the_same_key_proposed_is_not_opened_here():
+    network = RoundNetwork()
+    network.run_until(in_phase(PREDICT))
+    node = network.nodes[DAVE]
+    own = committed(node, network.view)
+    assert own == own_proposal(node, 1)
+    # The chain has the proposal of one machine, the files are another's.
+    own.proposal.weights_commitment = bytes(32)
+    node.keep(1, "proposal", own.proposal.SerializeToString(deterministic=True))
+    assert committed(node, network.view) is None
 
 
 def test_records_and_weights_are_published_each_for_its_phase():
