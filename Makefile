@@ -5,6 +5,7 @@
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
+# make mutants  plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
 # PYTHON=python3.12 make ... chooses the interpreter.
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow faults lint format proto bench clean
+.PHONY: help run test slow faults mutants lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -67,6 +68,9 @@ proto: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	@shopt -s nullglob; files=(benchmarks/bench_*.py); [ "$${#files[@]}" -gt 0 ] || echo "there are no benchmarks yet"; \
 	for file in "$${files[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+mutants: $(VENV)/.installed-test
+	$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(foreach name,$(MUTANTS),'$(name)')
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

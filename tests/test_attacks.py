@@ -17,11 +17,13 @@ from tests.small_learner import LINEAR, MIRRORED, SmallLearner
 HONEST = (ALICE, BOB, DAVE)
 
 
-def network_with(adversary: Adversary, *, kind: str = LINEAR, strong: bool = True) -> RoundNetwork:
+def network_with(
+    adversary: Adversary, *, kind: str = LINEAR, strong: bool = True, winners: int = 2
+) -> RoundNetwork:
     """Return a network in which Charlie is the adversary; `strong`: its model would be the best."""
     learners = {key: SmallLearner(seed, kind=kind, samples=120) for seed, key in enumerate(HONEST)}
     learners[CHARLIE] = SmallLearner(9, kind=kind, samples=1000, steps=200 if strong else 0)
-    return RoundNetwork({CHARLIE: adversary}, learners=learners)
+    return RoundNetwork({CHARLIE: adversary}, learners=learners, winners=winners)
 
 
 def assert_settled_without_charlie(network: RoundNetwork) -> None:
@@ -83,6 +85,7 @@ def test_a_second_proposal_is_refused_and_the_first_one_stands():
     [
         (adversaries.nearest_neighbour, MIRRORED, MISMATCH),
         (adversaries.nan_weights, LINEAR, MISMATCH),
+        (adversaries.another_size_promised, LINEAR, MISMATCH),
         (adversaries.weights_for_nobody, LINEAR, UNAVAILABLE),
         (adversaries.other_bytes_for_weights, LINEAR, UNAVAILABLE),
     ],
@@ -117,9 +120,13 @@ def test_an_owner_whose_records_cannot_be_had_is_removed(adversary):
 
 
 def test_a_winner_that_predicted_nothing_has_nothing_to_show():
-    network = network_with(adversaries.deaf)
+    # Not ranked by anybody, it stands in the middle: the third place is its.
+    network = network_with(adversaries.deaf, winners=3)
     network.run_round()
     assert not network.events(RoundEvent.OwnerUnavailable), "one mark removes nobody"
+    assert CHARLIE.public in network.view.tally.provisional
+    (disqualified,) = network.events(AggregationEvent.WinnerDisqualified)
+    assert (disqualified.winner, disqualified.reason) == (CHARLIE.public, MISMATCH)
     assert_settled_without_charlie(network)
 
 

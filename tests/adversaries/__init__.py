@@ -10,6 +10,7 @@ from tests.adversaries.blobs import (
 )
 from tests.adversaries.calls import (
     adjusting_copier,
+    another_size_promised,
     copier,
     false_ballot,
     false_labels,
@@ -21,6 +22,7 @@ from tests.adversaries.models import deaf, nan_weights, nearest_neighbour
 
 __all__ = [
     "adjusting_copier",
+    "another_size_promised",
     "copier",
     "deaf",
     "false_ballot",

@@ -86,6 +86,18 @@ class SecondProposal:
 second_proposal = SecondProposal
 
 
+def another_size_promised(node: MinerNode, learner: Learner) -> Half:
+    """Propose a size of the weights that is not theirs."""
+
+    def rewrite(function: str, args: Message) -> Message:
+        if isinstance(args, ModelProposeCall.Propose):
+            args.weights_size += 1
+        return args
+
+    node.rewrite = rewrite
+    return Miner(node, learner)
+
+
 def false_labels(node: MinerNode, learner: Learner) -> Half:
     """Open other labels than those committed to."""
 

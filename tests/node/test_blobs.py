@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from node.blobs import BlobStore, BlobStoreError
-from pocl.hashing import BLOB_CHUNK, blob_name
+from node.blobs import BlobStore, BlobStoreError, check_chunks, check_pull
+from pocl.hashing import BLOB_CHUNK, blob_name, chunk_hashes
 from pocl.v1.worker_service_pb2 import BlobVisibility
 
 DATA = bytes(range(256)) * 3000
@@ -101,3 +101,20 @@ def test_a_path_that_cannot_be_used_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(BlobStoreError, match="cannot be used as blob store"):
         BlobStore(tmp_path / "file")
+
+
+def test_a_pull_begins_with_the_hashes_that_give_the_name() -> None:
+    data = bytes(BLOB_CHUNK) + b"rest"
+    name, hashes = blob_name(data), chunk_hashes(data)
+    assert check_pull(name, len(data), hashes) is None
+    for size, others in (
+        (len(data) + 1, hashes),
+        (len(data), [hashes[0], bytes(32)]),
+        (len(data), hashes[::-1]),
+        (len(data), hashes[:1]),
+        (len(data), [hashes[0], hashes[1][:31]]),
+    ):
+        assert check_pull(name, size, others)
+    assert check_chunks(hashes, len(data), BLOB_CHUNK, b"rest")
+    assert not check_chunks(hashes, len(data), BLOB_CHUNK, b"Rest")
+    assert not check_chunks(hashes, len(data), BLOB_CHUNK, b"rest and more")

@@ -19,7 +19,7 @@ from pallets.system import System
 from pocl.extrinsics import extrinsic_hash, u128_int
 from pocl.v1.block_pb2 import Block
 from pocl.v1.consensus_pb2 import Justification
-from runtime.blocks import ExecutedBlock
+from runtime.blocks import ExecutedBlock, header_hash
 from runtime.certificates import CertificateError
 from runtime.frame import InvalidBlock
 from runtime.proof import verify_state_proof
@@ -200,6 +200,19 @@ def test_sync_refuses_what_is_not_proven_final(chain: Chain, tmp_path: Path) -> 
     other.import_final(first[2:], proof)
     assert other.final_number == 3
     other.close()
+
+
+def test_sync_refuses_another_epochs_blocks_before_it_executes_them(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = propose(chain, chain.final_hash, act(0))
+    ahead = Block()
+    ahead.CopyFrom(block.block)
+    ahead.header.epoch = 2
+    signed = dataclasses.replace(block, block=ahead, header=ahead.header, hash=header_hash(ahead.header))
+    monkeypatch.setattr(RUNTIME, "execute", lambda *args, **kwargs: pytest.fail("it was executed"))
+    with pytest.raises(InvalidBlock, match="of epoch 2, not 1"):
+        chain.import_final([ahead], Justification(certificate=certificate(signed)))
 
 
 def test_forks_are_bounded_and_the_best_branch_stays(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,14 @@ from collections import Counter
 
 import pytest
 
+from pallets.model_propose.offchain import committed, own_proposal
 from pallets.offchain import BlobUnavailable, InvalidWeights, Miner
 from pallets.offchain_round import RoundWork, miners_of
 from pocl.hashing import ZERO_HASH
 from pocl.v1.aggregation_pb2 import OK
 from pocl.v1.round_pb2 import AGGREGATE, AUDIT, PREDICT, REVEAL, SETTLED, TRAIN, VOTE, RoundEvent
 from pocl.v1.rounds_service_pb2 import RoundView
-from pocl.v1.worker_service_pb2 import PUBLIC
+from pocl.v1.worker_service_pb2 import AFTER_REVEAL, AFTER_TRAIN, PUBLIC
 from tests import adversaries
 from tests.pallets.harness import ALICE, BOB, CHARLIE, DAVE, VALIDATORS
 from tests.round_network import RoundNetwork
@@ -132,6 +133,27 @@ def test_a_miner_whose_files_are_lost_stays_silent_instead_of_opening_wrongly():
     assert DAVE.public not in summary.winners
     assert not miners_of(network.view)[DAVE.public].HasField("reveal")
     assert network.refused == []
+
+
+def test_what_another_machine_with_the_same_key_proposed_is_not_opened_here():
+    network = RoundNetwork()
+    network.run_until(in_phase(PREDICT))
+    node = network.nodes[DAVE]
+    own = committed(node, network.view)
+    assert own == own_proposal(node, 1)
+    # The chain has the proposal of one machine, the files are another's.
+    own.proposal.weights_commitment = bytes(32)
+    node.keep(1, "proposal", own.proposal.SerializeToString(deterministic=True))
+    assert committed(node, network.view) is None
+
+
+def test_records_and_weights_are_published_each_for_its_phase():
+    network = RoundNetwork()
+    network.run_until(in_phase(PREDICT))
+    for node in network.nodes.values():
+        own = own_proposal(node, 1)
+        assert node.blobs[own.proposal.records_hash].visibility == AFTER_TRAIN
+        assert node.blobs[own.weights_hash].visibility == AFTER_REVEAL
 
 
 def test_a_global_model_that_is_missing_comes_from_the_others():

@@ -154,6 +154,14 @@ def test_only_a_finalize_certificate_of_the_same_epoch_finalises(chain: SignedCh
         check(chain, header, Justification())
 
 
+def test_the_parent_must_be_the_one_before(chain: SignedChain) -> None:
+    # The right number, and real signatures: of another branch.
+    child = Header(parent_hash=b"p" * 32, number=3, epoch=1, view=9)
+    justification = Justification(descendants=[child], certificate=chain.certificate(child))
+    with pytest.raises(CertificateError, match="no child"):
+        check(chain, chain.headers[2], justification)
+
+
 def test_the_number_must_follow_too(chain: SignedChain) -> None:
     # A hash that fits is not enough: here the signers have signed a child that skips a number.
     child = Header(parent_hash=header_hash(chain.headers[2]), number=4, epoch=1, view=9)

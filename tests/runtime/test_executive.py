@@ -166,7 +166,7 @@ def test_a_defect_in_a_call_is_no_dispatch_error(chain: TestChain) -> None:
         (lambda header: setattr(header, "number", 2), "number"),
         (lambda header: setattr(header, "parent_hash", b"x" * 32), "parent hash"),
         (lambda header: setattr(header, "timestamp_ms", header.timestamp_ms - 1000), "timestamp"),
-        (lambda header: setattr(header, "epoch", 2), "epoch"),
+        (lambda header: setattr(header, "epoch", 2), "its epoch is 2, it must be 1"),
         (lambda header: setattr(header, "author", EVE.public), "author"),
         (lambda header: setattr(header, "state_root", b"x" * 32), "state_root"),
         (lambda header: setattr(header, "extrinsics_root", b"x" * 32), "extrinsics_root"),

@@ -30,7 +30,10 @@ class Around:
         self.syncs += 1
 
     def join(self, validator: int, final_number: int) -> Any:
-        peer: Any = SimpleNamespace(validator=VALIDATORS[validator], final_number=final_number, epoch=1)
+        return self.connect(VALIDATORS[validator], final_number)
+
+    def connect(self, account: bytes, final_number: int) -> Any:
+        peer: Any = SimpleNamespace(validator=account, final_number=final_number, epoch=1)
         self.connected.append(peer)
         self.abstention.on_peer(peer)
         return peer
@@ -84,3 +87,13 @@ async def test_who_is_not_in_the_set_asks_a_quorum_of_all_of_it(autojump_clock: 
         raise AssertionError("it believed itself")
     stranger.on_peer(SimpleNamespace(validator=VALIDATORS[0], final_number=0, epoch=1))  # type: ignore[arg-type]
     assert await stranger.end() == 0
+
+
+async def test_accounts_outside_the_set_have_no_say(autojump_clock: Any) -> None:
+    around = Around()
+    around.join(1, 0)
+    for stranger in (b"x" * 32, b"y" * 32):
+        around.connect(stranger, 0)
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S) as waiting:
+        await around.abstention.end()
+    assert waiting.cancelled_caught, "one validator and two strangers are no quorum"

@@ -9,7 +9,7 @@ from node.consensus.core import Core
 from node.consensus.intake import VIEWS_AHEAD
 from node.consensus.scheme import Ed25519Scheme
 from pocl.keys import Keypair
-from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY, Certificate
+from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY, Certificate, VoteKind
 from runtime.blocks import header_hash
 from tests.node.consensus.bench import TIMING, Bench, notarized, of, records, votes
 from tests.simulation.consensus.toy_chain import GENESIS_HASH, account
@@ -153,6 +153,36 @@ def test_a_forged_certificate_or_proposal_is_blamed_on_who_sent_it() -> None:
     assert [blame.peer for blame in of(t.Blame, bench.receive(swapped, 2))] == [2]
     assert bench.core.view == 1
     assert votes(bench.actions) == []
+
+
+def test_a_certificate_of_an_earlier_epoch_moves_nothing() -> None:
+    bench = Bench(close_every=1)
+    closing = bench.block(1)
+    notarized(bench, closing)
+    bench.receive(bench.certificate(1, FINALIZE, header_hash(closing.header)))
+    assert (bench.core.epoch.epoch, bench.core.view) == (2, 1)
+    # The same validators signed it, for the same view of the epoch before.
+    assert bench.receive(bench.certificate(1, NULLIFY)) == []
+    assert (bench.core.epoch.epoch, bench.core.view) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "halts"),
+    [
+        ((NOTARIZE, b"a" * 32), (NOTARIZE, b"b" * 32), True),
+        ((NOTARIZE, b"a" * 32), (FINALIZE, b"b" * 32), True),
+        ((FINALIZE, b"a" * 32), (NULLIFY, b""), True),
+        ((NOTARIZE, b"a" * 32), (NULLIFY, b""), False),
+        ((NOTARIZE, b"a" * 32), (FINALIZE, b"a" * 32), False),
+    ],
+)
+def test_certificates_that_exclude_each_other_stop_the_node(
+    first: tuple[VoteKind, bytes], second: tuple[VoteKind, bytes], halts: bool
+) -> None:
+    bench = Bench()
+    assert not of(t.Halt, bench.receive(bench.certificate(1, *first)))
+    assert bool(of(t.Halt, bench.receive(bench.certificate(1, *second)))) == halts
+    assert (bench.fire(t.TimerKind.STALL) == []) == halts
 
 
 def test_two_proposals_are_evidence_once_and_the_first_counts() -> None:

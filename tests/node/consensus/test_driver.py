@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,14 +16,14 @@ from node.chain import Chain, open_chain
 from node.chain_spec import ChainSpec
 from node.consensus import log as log_module
 from node.consensus import types as t
-from node.consensus.driver import CLOCK_OFFSET, ConsensusDriver, now_ms
+from node.consensus.driver import CLOCK_OFFSET, AgreementFailed, ConsensusDriver, now_ms
 from node.consensus.log import ConsensusLog
 from node.errors import NodeStartError
 from node.pool import PoolStatus, TransactionPool
 from pocl.extrinsics import extrinsic_hash, sign_call
 from pocl.keys import Keypair
 from pocl.v1.block_pb2 import Block
-from pocl.v1.consensus_pb2 import FINALIZE
+from pocl.v1.consensus_pb2 import FINALIZE, ConsensusMessage, Vote
 from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.system_pb2 import SystemCall
 from runtime.blocks import ExecutedBlock
@@ -173,3 +174,30 @@ async def test_a_block_whose_time_never_comes_is_let_go(world: World) -> None:
         world.finalize(first)
         # Else the nursery would not end.
         assert not world.driver._held
+
+
+async def test_a_notarized_block_is_taken_in_whatever_the_own_clock_says(world: World) -> None:
+    ahead = world.make(world.chain.genesis_hash, 1).block
+    ahead.header.timestamp_ms = 2**63
+    async with trio.open_nursery() as nursery:
+        world.driver._nursery = nursery
+        world.driver._start_validate(t.Validate(ahead, b"a" * 32, certified=True))
+        # Executed at once: this one is not what its header says.
+        (answer,) = world.driver._inbox
+        assert isinstance(answer, t.Validated)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_is_logged_is_on_disk_before_the_next_action(world: World) -> None:
+    vote = ConsensusMessage(vote=Vote(epoch=1, view=1))
+    written: list[Any] = []
+    journal: Any = SimpleNamespace(append=written.append)
+    async with trio.open_nursery() as nursery:
+        world.driver._nursery = nursery
+        await world.driver._perform(t.Persist((vote,)), journal)
+        assert written == [(vote,)]
+
+
+async def test_a_contradiction_ends_the_driver(world: World) -> None:
+    with pytest.raises(AgreementFailed, match="two certificates"):
+        await world.driver._perform(t.Halt("two certificates"), SimpleNamespace())  # type: ignore[arg-type]

@@ -33,6 +33,16 @@ def test_a_restart_remembers_votes_and_proposes_nothing_in_its_view() -> None:
     assert of(t.Validate, again.actions)[0].certified
 
 
+def test_nothing_is_proposed_in_a_view_of_which_the_log_says_anything() -> None:
+    before = Bench(1)
+    before.step(t.Built(1, 1, before.block(1)))
+    # Even if the log has lost the proposal, which it must not: the vote says that this view has begun.
+    vote = [record for record in records(before.actions) if record.HasField("vote")]
+    after = Bench(1, records=vote)
+    assert of(t.Build, before.actions) == [t.Build(1, 1, before.opening)]
+    assert of(t.Build, after.actions) == []
+
+
 def test_a_restart_after_nullify_neither_notarizes_nor_finalizes() -> None:
     before = Bench()
     before.fire(t.TimerKind.VIEW)

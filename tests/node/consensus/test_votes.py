@@ -74,6 +74,7 @@ def test_contradicting_votes_are_evidence_and_the_first_counts() -> None:
     ]
     assert (offences[0].first.vote, offences[0].second.vote) == (first, second)
     assert bench.receive(second, 1) == []
+    assert bench.core._state.votes.get(1, NOTARIZE, 1) == first
     bench.receive(bench.vote(2, 1, NULLIFY), 2)
     assert of(t.Offence, bench.receive(bench.vote(2, 1, FINALIZE, BLOCK), 2))
     assert not of(t.Offence, bench.receive(bench.vote(1, 1, NULLIFY), 1))

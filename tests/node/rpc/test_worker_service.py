@@ -28,9 +28,9 @@ REQUESTS: dict[str, Any] = {
 
 
 @contextmanager
-def status(code: str) -> Iterator[None]:
+def status(code: str) -> Iterator[pytest.ExceptionInfo[grpc.RpcError]]:
     with pytest.raises(grpc.RpcError) as caught:
-        yield
+        yield caught
     assert caught.value.code().name == code, caught.value.details()
 
 
@@ -111,8 +111,10 @@ def test_a_call_that_the_chain_refuses(node: Node, miner: Miner) -> None:
         miner.submit("model_propose", "propose", miner.propose(1), 0)
     transfer = node.client.call("coin", "transfer", dest=BOB.address, amount=1)
     for call in (transfer, Call(pallet="vote", function="nothing")):
-        with status("INVALID_ARGUMENT"):
+        # Refused before it is signed, and not by the pool, which would see a signed one.
+        with status("INVALID_ARGUMENT") as refusal:
             miner.worker.SubmitCall(pb.SubmitCallRequest(call=call, round=1), metadata=AUTHORIZED, timeout=20)
+        assert "the node signs no other" in refusal.value.details()
     assert len(node.pool) == 0
 
 

@@ -116,3 +116,25 @@ def test_a_database_that_was_closed_can_be_neither_read_nor_written(
         database.header(0)
     with pytest.raises(StorageError, match="closed"):
         database.commit(chain.blocks[1:2], [Justification()])
+
+
+def test_every_commit_is_synced(opened: Opened, chain: SignedChain) -> None:
+    database = opened(chain)
+    batches: list[dict[str, object]] = []
+
+    class Recorded:
+        """The database, taking down how batches are written."""
+
+        def write_batch(self, **how: object) -> object:
+            batches.append(how)
+            return self.db.write_batch(**how)
+
+        def __init__(self) -> None:
+            self.db = database.db
+            self.get = self.db.get
+
+    recorded = Recorded()
+    database.db = recorded
+    store(database, chain, chain.blocks[:3])
+    database.db = recorded.db
+    assert [batch.get("sync") for batch in batches] == [True] * 3

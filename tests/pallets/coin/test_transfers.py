@@ -145,6 +145,12 @@ def test_refused_transfers_name_their_error_and_keep_their_fee(chain: TestChain)
     assert chain.pallet(System).account(EVE.public).nonce == 4
 
 
+def test_what_is_reserved_cannot_be_spent_again(chain: TestChain) -> None:
+    chain.block(transfer(chain, EVE, RICH // 2 + 1), transfer(chain, EVE, RICH // 2))
+    assert list(chain.failures()) == ["coin.InsufficientBalance"]
+    assert balances(chain, EVE)[1] == RICH // 2 + 1
+
+
 def test_a_full_queue_refuses_and_recovers(chain: TestChain, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coin_pallet, "MAX_QUEUED", 2)
     chain.block(*(transfer(chain, ALICE, 1) for _ in range(3)))

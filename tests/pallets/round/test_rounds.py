@@ -105,10 +105,9 @@ def test_a_phase_goes_on_to_its_deadline_and_until_two_authors_came_after_it() -
     rounds.open()
     rounds.all("propose", but=[3])
     same = rounds.miners[0]
-    while rounds.state.phase_clock_ms < 10_000:
+    for _ in range(11):
         rounds.send(author=same)
-    rounds.send(author=same)
-    rounds.send(author=same)
+    assert rounds.state.phase_clock_ms == 12_000
     assert rounds.phase == "TRAIN", "one author alone cannot end the phase"
     assert rounds.refused(rounds.propose(3)) == "", "until it ends, its calls are accepted"
     rounds.send(author=rounds.miners[1])
@@ -207,6 +206,23 @@ def test_a_round_that_gets_stuck_is_void_and_the_next_one_starts(after: str | No
     assert list(change.leaders) == leader_order(change.seed, rounds.accounts)
     rounds.open()
     assert (rounds.state.round, rounds.phase) == (2, "TRAIN")
+
+
+def test_a_void_round_settles_no_transfer() -> None:
+    rounds = Scripted(4)
+    chain = rounds.chain
+    transfer = CoinCall.Transfer(dest=BOB.public, amount=u128(100))
+    chain.block(chain.sign(ALICE, "coin", "transfer", transfer))
+    rounds.steps("propose")
+    rounds.open()
+    assert rounds.view().assignments.assignments[0].ranges, "it is dealt"
+    before = chain.pallet(System).account(BOB.public)
+    rounds.wait("PHASE_NONE")
+    assert rounds.summary(2).outcome == VOID
+    rounds.open()
+    assert not chain.pallet(Coin).payouts_pending()
+    assert chain.pallet(System).account(BOB.public) == before
+    assert rounds.view().assignments.assignments[0].ranges[0].start == 0, "it waits at its old place"
 
 
 def test_below_min_miners_the_round_is_void() -> None:

@@ -122,13 +122,30 @@ def test_claims_that_the_tree_does_not_make_are_refused(number: int) -> None:
         StateProof(
             key=key, exists=True, value=value, siblings=[item or EMPTY_ROOT for item in siblings] + [b""]
         ),
-        StateProof(key=absent.key, value=b"x", siblings=absent.siblings, other_path=absent.other_path),
+        StateProof(
+            key=absent.key,
+            value=b"x",
+            siblings=absent.siblings,
+            other_path=absent.other_path,
+            other_value_hash=absent.other_value_hash,
+        ),
         StateProof(key=key, exists=True, value=value, siblings=[b"short", *siblings[1:]]),
         StateProof(key=key, siblings=[b""] * 257),
     ]
     assert verify_state_proof(root, present)
     assert verify_state_proof(root, absent)
     assert [verify_state_proof(root, lie) for lie in lies] == [False] * len(lies)
+
+
+def test_an_empty_sibling_has_one_form() -> None:
+    # Two neighbours, so that most siblings on their way are empty.
+    tree = Tree()
+    root = tree.commit({KEYS[0]: b"one", KEYS[1]: b"two"}).root
+    proof = prove(tree.nodes, 0, KEYS[0], b"one")
+    place = list(proof.siblings).index(b"")
+    assert verify_state_proof(root, proof)
+    proof.siblings[place] = EMPTY_ROOT
+    assert not verify_state_proof(root, proof)
 
 
 def test_a_leaf_where_no_search_for_it_ends_proves_nothing() -> None:

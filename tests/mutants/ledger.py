@@ -1,0 +1,283 @@
+"""Faults in the ledger: encoding, extrinsics, blocks, fees, transfers."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import mutant
+
+_EXECUTIVE = "runtime/test_executive.py"
+_TRANSFERS = "pallets/coin/test_transfers.py"
+_BOOKS = "pallets/coin/test_books.py"
+
+_EXECUTION_FILE = "runtime/execution.py"
+_EXECUTIVE_FILE = "runtime/executive.py"
+_TRANSACTIONS = "runtime/transactions.py"
+_COIN = "pallets/coin/pallet.py"
+
+MUTANTS = (
+    # ---- extrinsics
+    mutant(
+        "canonical-check-skipped",
+        "runtime/codec.py",
+        "    if message.SerializeToString(deterministic=True) != data:",
+        "    if False:",
+        "runtime/test_codec.py",
+        why="an extrinsic has many encodings and many hashes: it is included twice, or nodes disagree",
+    ),
+    mutant(
+        "unknown-enum-values-accepted",
+        "runtime/codec.py",
+        "                if number not in field.enum_type.values_by_number:",
+        "                if False:",
+        "runtime/test_codec.py",
+        why="nodes of two versions read one message differently",
+    ),
+    mutant(
+        "extrinsic-signature-unchecked",
+        _TRANSACTIONS,
+        "        if not verify(signer, digest, extrinsic.signature):",
+        "        if False:",
+        _EXECUTIVE,
+        why="anybody spends anybody's coins",
+    ),
+    mutant(
+        "genesis-not-signed",
+        "pocl/extrinsics.py",
+        'return hash256("pocl/extrinsic/1", genesis_hash, versions, payload)',
+        'return hash256("pocl/extrinsic/1", bytes(32), versions, payload)',
+        "pocl/test_extrinsics.py",
+        why="a transfer made on a test network is replayed on the real one",
+    ),
+    mutant(
+        "versions-not-signed",
+        "pocl/extrinsics.py",
+        'return hash256("pocl/extrinsic/1", genesis_hash, versions, payload)',
+        'return hash256("pocl/extrinsic/1", genesis_hash, bytes(8), payload)',
+        "pocl/test_extrinsics.py",
+        why="after an upgrade an old extrinsic means something else",
+    ),
+    mutant(
+        "mortality-ignored",
+        _TRANSACTIONS,
+        "    if payload.valid_until and payload.valid_until < block_number:",
+        "    if False:",
+        _EXECUTIVE,
+        why="a transfer that its sender took for dead is made months later",
+    ),
+    mutant(
+        "mortality-one-block-short",
+        _TRANSACTIONS,
+        "payload.valid_until < block_number:",
+        "payload.valid_until <= block_number:",
+        _EXECUTIVE,
+        why="nodes disagree on the last block that may include it",
+    ),
+    mutant(
+        "nonce-unchecked",
+        _EXECUTION_FILE,
+        '        check_due("nonce", extrinsic.sequence, account.nonce)\n',
+        "",
+        _EXECUTIVE,
+        why="a transfer is replayed until the account is empty",
+    ),
+    mutant(
+        "operational-by-anybody",
+        _EXECUTION_FILE,
+        "        if not self._validators.is_member(extrinsic.signer):",
+        "        if False:",
+        _EXECUTIVE,
+        "pallets/round/test_rounds.py",
+        why="strangers fill blocks free of charge",
+    ),
+    mutant(
+        "operational-of-another-round",
+        _EXECUTION_FILE,
+        '        check_due("round", extrinsic.sequence, current)\n',
+        "",
+        "pallets/round/test_rounds.py",
+        _EXECUTIVE,
+        why="a call of one round is replayed in the next",
+    ),
+    mutant(
+        "operational-failure-tolerated",
+        _EXECUTION_FILE,
+        "            self._undo(events)\n            raise\n        self.state.commit()\n        self._system",
+        "            self._undo(events)\n            return\n        self.state.commit()\n        self._system",
+        _EXECUTIVE,
+        why="free calls that fail fill blocks",
+    ),
+    mutant(
+        "fee-not-taken-on-failure",
+        _EXECUTION_FILE,
+        "            self._undo(events)\n            self._take_fee(extrinsic, fee)\n",
+        "            self._undo(events)\n",
+        _EXECUTIVE,
+        why="failing calls are free, replayable, and their author is paid out of nothing",
+    ),
+    mutant(
+        "failed-call-keeps-its-writes",
+        _EXECUTION_FILE,
+        "        self.state.rollback()\n        del self.events[events:]",
+        "        self.state.commit()\n        del self.events[events:]",
+        _EXECUTIVE,
+        why="half of a refused call stays in the state",
+    ),
+    mutant(
+        "tip-not-paid",
+        _COIN,
+        "WEIGHT_FEE * weight + tip",
+        "WEIGHT_FEE * weight",
+        _EXECUTIVE,
+        why="priority in the pool is free",
+    ),
+    mutant(
+        "fees-vanish",
+        _EXECUTION_FILE,
+        "        self.fees += fee\n",
+        "",
+        _EXECUTIVE,
+        why="fees are burnt although the issuance says they are not",
+    ),
+    # ---- blocks
+    mutant(
+        "timestamp-rule-skipped",
+        _EXECUTIVE_FILE,
+        "    if header.timestamp_ms <= parent.timestamp_ms:",
+        "    if False:",
+        _EXECUTIVE,
+        why="a leader turns the chain's clock back, and phases never end",
+    ),
+    mutant(
+        "equal-timestamps-accepted",
+        _EXECUTIVE_FILE,
+        "    if header.timestamp_ms <= parent.timestamp_ms:",
+        "    if header.timestamp_ms < parent.timestamp_ms:",
+        _EXECUTIVE,
+        why="the rule says above: nodes disagree on the block",
+    ),
+    mutant(
+        "block-epoch-unchecked",
+        _EXECUTIVE_FILE,
+        "    if header.epoch != _child_epoch(parent):",
+        "    if False:",
+        _EXECUTIVE,
+        why="a block is judged by another epoch's validators",
+    ),
+    mutant(
+        "block-author-unchecked",
+        _EXECUTION_FILE,
+        "        if not self._validators.is_member(self.header.author):",
+        "        if False:",
+        _EXECUTIVE,
+        why="fees go to an account that is nobody's to blame",
+    ),
+    mutant(
+        "announced-epoch-unchecked",
+        _EXECUTIVE_FILE,
+        "    if given != computed:",
+        "    if False:",
+        _EXECUTIVE,
+        why="a leader appoints the next epoch's validators, and light clients believe it",
+    ),
+    mutant(
+        "state-root-unchecked",
+        _EXECUTIVE_FILE,
+        '    for name in ("extrinsics_root", "events_root", "state_root"):',
+        '    for name in ("extrinsics_root", "events_root"):',
+        _EXECUTIVE,
+        why="what light clients trust is what a leader made up",
+    ),
+    mutant(
+        "block-space-unbounded",
+        _EXECUTION_FILE,
+        "        if self.weight[kind] + extrinsic.weight > weight:",
+        "        if False:",
+        _EXECUTIVE,
+        why="one block takes minutes to execute and every view times out",
+    ),
+    # ---- transfers
+    mutant(
+        "reserve-not-taken",
+        _COIN,
+        "        account.free = u128(free - amount)\n        account.reserved",
+        "        account.reserved",
+        _TRANSFERS,
+        why="coins are made by transferring them",
+    ),
+    mutant(
+        "spending-more-than-free",
+        _COIN,
+        "        if free < amount:",
+        '        if free + int.from_bytes(account.reserved, "big") < amount:',
+        _TRANSFERS,
+        why="the reserve of one transfer pays for another: a defect at the latest when both settle",
+    ),
+    mutant(
+        "transfers-settled-twice",
+        _COIN,
+        "            if assignment.miner not in won:\n"
+        "                lost.append(_pairs(assignment.ranges))\n"
+        "            elif assignment.ranges:",
+        "            lost.append(_pairs(assignment.ranges))\n"
+        "            if assignment.miner in won and assignment.ranges:",
+        _TRANSFERS,
+        why="a winner's transfers are paid and dealt again",
+    ),
+    mutant(
+        "losers-transfers-settle",
+        _COIN,
+        "            if assignment.miner not in won:",
+        "            if False:",
+        _TRANSFERS,
+        "pallets/round/test_rounds.py",
+        why="a miner whose model was thrown out decides all the same what is final",
+    ),
+    mutant(
+        "paid-transfer-stays-queued",
+        _COIN,
+        "        self._credit(entry.dest, amount)\n        self.Queue.remove(index)",
+        "        self._credit(entry.dest, amount)",
+        _TRANSFERS,
+        why="a transfer that was paid can be cancelled for its money back",
+    ),
+    mutant(
+        "dealt-transfer-cancelled",
+        _COIN,
+        "        if args.index < self.FirstFresh.get() and not ranges.contains(self._returned(), args.index):",
+        "        if False:",
+        _TRANSFERS,
+        why="what a winner settles is not there any more, and the round's end breaks",
+    ),
+    mutant(
+        "anybodys-transfer-cancelled",
+        _COIN,
+        "        if entry.sender != origin.signer:",
+        "        if False:",
+        _TRANSFERS,
+        why="anybody stops anybody's transfers",
+    ),
+    mutant(
+        "queue-unbounded",
+        _COIN,
+        "        if queued >= MAX_QUEUED:",
+        "        if False:",
+        _TRANSFERS,
+        why="the state grows with every transfer that nobody settles",
+    ),
+    mutant(
+        "newest-transfers-first",
+        _COIN,
+        "        walk = _Walk([*self._returned(), (fresh, end)])",
+        "        walk = _Walk([(fresh, end), *self._returned()])",
+        _TRANSFERS,
+        _BOOKS,
+        why="a transfer that lost once waits for ever behind new ones",
+    ),
+    mutant(
+        "issuance-not-counted",
+        _COIN,
+        "        self.TotalIssuance.put(issuance + amount)\n        self._credit(miner, amount)",
+        "        self._credit(miner, amount)",
+        _TRANSFERS,
+        why="nobody can tell how many coins there are",
+    ),
+)

@@ -1,0 +1,153 @@
+"""Faults at a node's doors: what it serves to whom, and what it believes of whom."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import mutant
+
+_SERVICE = "node/test_may_serve.py"
+_WORKER = "node/rpc/test_worker_service.py"
+_PARTS = "node/network/test_parts.py"
+_REQUESTS = "node/network/test_requests.py"
+_BLOBS = "node/test_blobs.py"
+
+MUTANTS = (
+    # ---- who gets which blob when
+    mutant(
+        "records-served-in-train",
+        "node/service.py",
+        "            BlobVisibility.AFTER_TRAIN: Phase.TRAIN,",
+        "            BlobVisibility.AFTER_TRAIN: PHASE_NONE,",
+        _SERVICE,
+        why="miners train on the records they will be tested with",
+    ),
+    mutant(
+        "weights-served-before-reveal",
+        "node/service.py",
+        "            BlobVisibility.AFTER_REVEAL: Phase.REVEAL,",
+        "            BlobVisibility.AFTER_REVEAL: Phase.TRAIN,",
+        _SERVICE,
+        why="a miner takes another one's model and predicts with it",
+    ),
+    mutant(
+        "blobs-served-while-their-phase-runs",
+        "node/service.py",
+        "        return over or self.round.phase > after",
+        "        return over or self.round.phase >= after",
+        _SERVICE,
+        why="weights leave in REVEAL, before all predictions are shown",
+    ),
+    mutant(
+        "blobs-of-later-rounds-served",
+        "node/service.py",
+        "        if after is None or meta.round > self.round.round:",
+        "        if after is None:",
+        _SERVICE,
+        why="a node that lags gives away the records of a round whose TRAIN it has not seen",
+    ),
+    mutant(
+        "private-blobs-served-to-peers",
+        "node/network/blob_exchange.py",
+        "    if meta is None or not may_serve(meta):",
+        "    if meta is None:",
+        _REQUESTS,
+        why="peers are given whatever they name",
+    ),
+    mutant(
+        "chunks-unchecked",
+        "node/network/blob_exchange.py",
+        "        if self.size and not check_chunks(self.hashes, self.size, self.offset, answer.data):",
+        "        if False:",
+        _REQUESTS,
+        why="a peer's bytes are passed on under another one's name",
+    ),
+    mutant(
+        "chunk-hashes-unchecked",
+        "node/blobs.py",
+        "    if blob_name_of(size, hashes) != name:",
+        "    if False:",
+        _BLOBS,
+        why="a peer chooses which chunks are the right ones",
+    ),
+    mutant(
+        "fetched-blob-unchecked",
+        "node/rpc/worker_service.py",
+        "        if blob_name(data) != name:",
+        "        if False:",
+        _WORKER,
+        why="the worker audits something else than what the winner named",
+    ),
+    mutant(
+        "damaged-blob-given-out",
+        "node/blobs.py",
+        "        if data is not None and tuple(chunk_hashes(data)) == hashes:",
+        "        if data is not None:",
+        _BLOBS,
+        why="a disk that forgets makes this node look like a liar",
+    ),
+    # ---- the worker's door
+    mutant(
+        "token-unchecked",
+        "node/rpc/auth.py",
+        "    return given is not None and hmac.compare_digest(given.encode(), (_SCHEME + token).encode())",
+        "    return given is not None",
+        _WORKER,
+        why="any process of this machine signs with the validator's key",
+    ),
+    mutant(
+        "token-works-from-anywhere",
+        "node/rpc/auth.py",
+        "    if not token or not is_loopback(context.peer()):",
+        "    if not token:",
+        _WORKER,
+        why="whoever has read the token once signs from the other end of the world",
+    ),
+    mutant(
+        "node-signs-any-call",
+        "node/rpc/worker_service.py",
+        "        if (call.pallet, call.function) not in self._operational:",
+        "        if False:",
+        _WORKER,
+        why="a worker that was taken over empties the validator's account",
+    ),
+    mutant(
+        "salts-repeat",
+        "node/rpc/worker_service.py",
+        'message = b"pocl/salt/1" + genesis_hash + round.to_bytes(8, "big") + kind.encode()',
+        'message = b"pocl/salt/1" + genesis_hash + kind.encode()',
+        _WORKER,
+        why="a salt revealed in one round lets everybody guess the labels of the next",
+    ),
+    # ---- peers
+    mutant(
+        "account-proof-unchecked",
+        "node/network/handshake.py",
+        '            raise HandshakeError("its proof of the validator account is false")',
+        "            pass",
+        _PARTS,
+        why="anybody has a validator's connection: its votes are then taken unchecked until quorum",
+    ),
+    mutant(
+        "account-proof-for-anybody",
+        "node/network/handshake.py",
+        "    return _DOMAIN + genesis_hash + peer_id_bytes(sender) + peer_id_bytes(receiver)",
+        "    return _DOMAIN + genesis_hash + peer_id_bytes(sender)",
+        _PARTS,
+        why="a proof shown to one peer is of use towards another",
+    ),
+    mutant(
+        "peers-of-other-chains",
+        "node/network/handshake.py",
+        "    if handshake.genesis_hash != genesis_hash:",
+        "    if False:",
+        _PARTS,
+        why="nodes of two chains hold each other's slots and ban each other for nonsense",
+    ),
+    mutant(
+        "frames-unbounded",
+        "node/network/frames.py",
+        "        if length > bound:",
+        "        if False:",
+        _PARTS,
+        why="one peer makes this node keep four gigabytes",
+    ),
+)
