@@ -1,8 +1,8 @@
 """Three honest validators of four, and everything hostile against the first of them: `make hostile MINUTES=5`.
 
-The fourth validator is honest until the chain runs; then the attacker has its key. Measured every second: the resident memory of the node under attack;
-at the end: blocks made final, time from proposal to final. Fails when memory passes the bound, when finality stood
-still for longer than allowed, or when the nodes disagree.
+The fourth validator is honest until the chain runs; then the attacker has its key. Measured every second: the
+resident memory of the node under attack; at the end: blocks made final, time from proposal to final. Fails when
+memory passes the bound, when finality stood still for longer than allowed, or when the nodes disagree.
 """
 
 from __future__ import annotations
