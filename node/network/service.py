@@ -323,7 +323,7 @@ class Network:
         if self._nursery is None or unwanted or self.banned(link.peer_id):
             link.drop()
             return
-        arriving = [session for session in self._sessions.values() if session.peer is None]
+        arriving = [one for one in self._sessions.values() if one.peer is None and not one.over]
         if len(arriving) >= _UNADMITTED:
             arriving[0].end("later connections took its place")
         session = self._sessions[link] = Session(link, self)

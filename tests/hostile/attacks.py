@@ -46,7 +46,7 @@ ATTACKS: dict[str, Attack] = {}
 INSIDER_ATTACKS: dict[str, Attack] = {}
 """Those that need the key of a validator of the set."""
 
-_PATIENCE_S = 3.0
+_PATIENCE_S = 2.0
 
 
 def attack(function: Attack) -> Attack:
@@ -144,7 +144,7 @@ async def unfinished_frames(peer: HostilePeer) -> None:
         with contextlib.suppress(LinkError):
             for name, size in (("consensus", 2**23), ("blocks", 2**23), ("transactions", 2**20)):
                 await line.write(name, encode_frame(bytes(size))[:-1])
-        await line.ended(4 * _PATIENCE_S)
+        await line.ended(2 * _PATIENCE_S)
 
 
 @attack
@@ -184,7 +184,7 @@ async def slow_reader(peer: HostilePeer) -> None:
     peer.ways.deaf = True
     async with peer.joined() as line:
         with contextlib.suppress(LinkError):
-            for _ in range(40):
+            for _ in range(15):
                 await line.write("consensus", consensus(CatchUpRequest(epoch=0, view=0)))
                 stream = await line.link.open_stream(peer.target.protocol("sync"))
                 await stream.write(encode_frame(encode(SyncRequest(from_number=1))))
