@@ -3,6 +3,8 @@
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
+# make fuzz MINUTES=5      every decoder that sees bytes from outside
+# make hostile MINUTES=5   a node under every attack of tests/hostile: memory, finality
 # PYTHON=python3.12 make ... chooses the interpreter.
 
 SHELL := /bin/bash
@@ -13,7 +15,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format proto bench clean
+.PHONY: help run test lint format proto bench fuzz hostile clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -57,6 +59,14 @@ proto: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	@shopt -s nullglob; files=(benchmarks/bench_*.py); [ "$${#files[@]}" -gt 0 ] || echo "there are no benchmarks yet"; \
 	for file in "$${files[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+MINUTES ?= 5
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+hostile: $(VENV)/.installed-test
+	$(BIN)/python -m tests.hostile.siege --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
