@@ -1,11 +1,13 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
-# make faults real nodes, killed, paused, cut off and damaged at random (VALIDATORS, MINUTES, EVERY, SEED)
 # make slow   the tests that are marked slow
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
-# make mutants  plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
+# make faults              real nodes, killed, paused, cut off and damaged (VALIDATORS, MINUTES, EVERY, SEED)
+# make mutants             plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
+# make fuzz MINUTES=5      every decoder that sees bytes from outside
+# make hostile MINUTES=5   a node under every attack of tests/hostile: memory, finality
 # PYTHON=python3.12 make ... chooses the interpreter.
 
 SHELL := /bin/bash
@@ -16,7 +18,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow faults mutants lint format proto bench clean
+.PHONY: help run test slow faults mutants fuzz hostile lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -71,6 +73,14 @@ bench: $(VENV)/.installed-test
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(foreach name,$(MUTANTS),'$(name)')
+
+MINUTES ?= 5
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+hostile: $(VENV)/.installed-test
+	$(BIN)/python -m tests.hostile.siege --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -425,7 +425,8 @@ def _configure_logging(config: NodeConfig) -> None:
     )
     # It tells at "info" what concerns nobody but its authors.
     logging.getLogger("libp2p").setLevel(logging.WARNING)
-    logging.getLogger("pocl").setLevel(config.log_level.upper())
+    for name in ("pocl", "node"):
+        logging.getLogger(name).setLevel(config.log_level.upper())
 
 
 def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -17,7 +17,7 @@ from node.network import Network, Peer, RequestFailed
 from pocl.v1.block_pb2 import Block
 from pocl.v1.consensus_pb2 import Justification
 from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
-from runtime.certificates import CertificateError
+from runtime.certificates import CertificateError, verify_justification
 from runtime.frame import InvalidBlock
 
 log = logging.getLogger("pocl.sync")
@@ -86,8 +86,17 @@ class Synchronizer:
     def on_announce(self, peer: Peer, announce: BlockAnnounce) -> bool:
         """Take in an announced final block; tell whether it is valid and new, so that others should hear of it."""
         number = announce.block.header.number
-        if number != self._chain.final_number + 1 or self._margin:
+        if number <= self._chain.final_number:
+            ours = self._chain.database.header(number)
+            if ours is not None and ours != announce.block.header:
+                self._refuse(peer.peer_id, f"another block {number} than the final one")
+            return False
+        if number != self._chain.final_number + 1:
             self._wanted.set()
+            return False
+        if self._margin:
+            # This validator gets the block from consensus, if it is one.
+            self._check(peer.peer_id, announce)
             return False
         return self._import(peer.peer_id, [announce.block], announce.justification)
 
@@ -143,6 +152,21 @@ class Synchronizer:
             if self._import(peer.peer_id, list(answer.blocks), answer.justification):
                 return True
         return False
+
+    def _check(self, peer_id: str, announce: BlockAnnounce) -> None:
+        """Charge the peer unless the announced block is final after the last final one here."""
+        header, chain = announce.block.header, self._chain
+        try:
+            if header.parent_hash != chain.final_hash:
+                raise InvalidBlock("it does not follow the last final block")
+            validators = chain.epoch_change.validators
+            verify_justification(header, announce.justification, validators, chain.genesis_hash)
+        except (InvalidBlock, CertificateError) as error:
+            self._refuse(peer_id, f"an announced block that is not final: {error}")
+
+    def _refuse(self, peer_id: str, reason: str) -> None:
+        assert self._network is not None
+        self._network.penalize(peer_id, _BAD_PAGE, reason)
 
     def _import(self, peer_id: str, blocks: list[Block], justification: Justification) -> bool:
         assert self._network is not None

@@ -27,6 +27,7 @@ from node.chain_spec import ConsensusSpec
 from node.consensus import types as t
 from node.consensus.abstention import Abstention
 from node.consensus.core import Core
+from node.consensus.inbox import Inbox
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.snapshot import AgreementSnapshot
@@ -46,9 +47,6 @@ from runtime.frame import InvalidBlock, InvalidTransaction, RuntimeFault
 from runtime.transactions import CallDefect
 
 log = logging.getLogger("pocl.consensus")
-
-MAX_INBOX = 20_000
-"""Messages waiting for the core; beyond it the newest are dropped, as a network drops them."""
 
 WORK_POLL_S = 0.1
 """How often a leader without transactions looks whether the round has a deadline to act on."""
@@ -99,7 +97,7 @@ class ConsensusDriver:
             ConsensusLog.open(log_file, chain.genesis_hash, key.public) if log_file.exists() else None
         )
         self._abstention = Abstention(key.public, chain, network, lambda: need_sync(None))
-        self._inbox: deque[t.Event] = deque()
+        self._inbox = Inbox(time.monotonic)
         self._arrived = trio.Event()
         self._work = trio.Event()
         self._timers: dict[t.TimerKind, trio.CancelScope] = {}
@@ -141,7 +139,7 @@ class ConsensusDriver:
 
     def post(self, event: t.Event) -> None:
         """Give the core an event."""
-        self._inbox.append(event)
+        self._inbox.put(event)
         self._arrived.set()
 
     def on_peer(self, peer: Peer) -> None:
@@ -156,8 +154,10 @@ class ConsensusDriver:
 
     def on_message(self, peer: Peer, message: ConsensusMessage) -> None:
         """Take in what a peer sent."""
-        if self._core is not None and len(self._inbox) < MAX_INBOX:
-            self.post(t.MessageReceived(message, peer, peer.validator))
+        known = peer.validator is not None and peer.validator in self._chain.epoch_change.validators
+        if self._core is not None:
+            self._inbox.put_message(t.MessageReceived(message, peer, peer.validator), known)
+            self._arrived.set()
 
     def work_arrived(self) -> None:
         """Tell a leader that waits for work that there may be some."""
@@ -229,7 +229,7 @@ class ConsensusDriver:
         while not self._inbox:
             self._arrived = trio.Event()
             await self._arrived.wait()
-        for action in core.step(self._inbox.popleft()):
+        for action in core.step(self._inbox.pop()):
             await self._perform(action, journal)
         # Many messages in a row must not keep the rest of the node waiting.
         await trio.lowlevel.checkpoint()

@@ -14,6 +14,7 @@ MAX_MISSING = 8
 """Blocks that one CatchUpRequest may ask for."""
 
 _EARLY_PER_VALIDATOR = 8
+_EARLY_BYTES = 8 * 2**20
 
 
 def vote_fault(vote: Vote, validators: int) -> str | None:
@@ -76,7 +77,8 @@ class EarlyMessages:
         """Keep a message that came over a validator's own connection."""
         if event.account is not None and epoch.index(event.account) is not None:
             messages = self._messages.setdefault(event.account, [])
-            if len(messages) < _EARLY_PER_VALIDATOR:
+            size = sum(early.message.ByteSize() for early in messages)
+            if len(messages) < _EARLY_PER_VALIDATOR and size < _EARLY_BYTES:
                 messages.append(event)
 
     def take(self) -> list[MessageReceived]:

@@ -21,12 +21,13 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from node.blobs import BlobMeta, BlobStore, check_chunks, check_pull
+from node.network.decoding import decode_bounded
 from node.network.reputation import MALFORMED
 from node.network.session import Session, Violation
 from node.network.types import RequestFailed
 from pocl.hashing import BLOB_CHUNK, HASH_SIZE
 from pocl.v1.network_pb2 import BlobRequest, BlobResponse
-from runtime.codec import CodecError, decode, encode
+from runtime.codec import CodecError, encode
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ async def answer_blob(
 ) -> bytes:
     """Return the answer to a BlobRequest. Raise Violation for a malformed one."""
     try:
-        request = decode(BlobRequest, data)
+        request = decode_bounded(BlobRequest, data)
     except CodecError as error:
         raise Violation(str(error)) from None
     if len(request.hash) != HASH_SIZE or request.offset % BLOB_CHUNK:
@@ -189,7 +190,7 @@ class BlobFetcher:
             request = BlobRequest(hash=pull.name, offset=pull.offset, max_bytes=MAX_ANSWER)
             data = await session.request(BLOBS, encode(request), pull.max_answer, _REQUEST_S)
             try:
-                answer = decode(BlobResponse, data)
+                answer = decode_bounded(BlobResponse, data)
             except CodecError as error:
                 self._charge(session.link.peer_id, MALFORMED, f"its answer to a blob request: {error}")
                 return

@@ -27,13 +27,14 @@ from node.network.addresses import (
     may_tell,
     parse_address,
 )
+from node.network.decoding import decode_bounded
 from node.network.host import Host
 from node.network.link import LinkError
 from node.network.reputation import MALFORMED
 from node.network.session import Session
 from node.network.types import RequestFailed
 from pocl.v1.network_pb2 import PeersRequest, PeersResponse
-from runtime.codec import CodecError, decode, encode
+from runtime.codec import CodecError, encode
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class Dialler:
         session.asked_at = sent = trio.current_time()
         try:
             data = await session.request(PEERS, encode(PeersRequest()), MAX_ANSWER_BYTES, _REQUEST_S)
-            answer = decode(PeersResponse, data)
+            answer = decode_bounded(PeersResponse, data)
         except RequestFailed as error:
             logger.debug("%s", error)
             return

@@ -35,6 +35,18 @@ class FrameReader:
         self._read = read
         self._max_bytes = max_bytes
         self._buffer = bytearray()
+        self._taken = self._seen = 0
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the frame that is waited for now is the one that was at the last look, and has begun."""
+        same, self._seen = self._seen == self._taken, self._taken
+        return same and bool(self._buffer)
+
+    @property
+    def held(self) -> int:
+        """Bytes of a frame that has not come whole yet."""
+        return len(self._buffer)
 
     async def next(self, max_bytes: int | None = None) -> bytes:
         """Return the next frame's bytes; `max_bytes` is a tighter bound for this one frame.
@@ -51,6 +63,7 @@ class FrameReader:
             await self._fill()
         frame = bytes(self._buffer[_LENGTH : _LENGTH + length])
         del self._buffer[: _LENGTH + length]
+        self._taken += 1
         return frame
 
     async def _fill(self) -> None:

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import trio
 
+from node.network.decoding import decode_bounded
 from node.network.frames import encode_frame
 from node.network.seen import SeenCache
 from node.network.session import BLOCKS, CONSENSUS, TRANSACTIONS, Session, Violation
@@ -21,7 +22,7 @@ from node.network.types import Handlers, Peer
 from pocl.hashing import hash256
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import BlockAnnounce, TransactionBatch
-from runtime.codec import CodecError, decode, encode
+from runtime.codec import CodecError, encode
 
 M = TypeVar("M", ConsensusMessage, BlockAnnounce, TransactionBatch)
 
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 MAX_BATCH = 1024
 """Extrinsics in one frame."""
+
+_SLICE = 16
+"""Extrinsics handed on at a time: the rest of the node goes on between."""
 
 _BATCH_BYTES = 512 * 1024
 _SEEN_TRANSACTIONS, _TRANSACTION_S = 65536, 30.0
@@ -111,8 +115,8 @@ class Gossip:
             for frame in encoded[key]:
                 session.send(TRANSACTIONS, frame)
 
-    def on_transactions(self, session: Session, peer: Peer, data: bytes) -> None:
-        """Hand on those extrinsics of a batch that were not seen lately."""
+    async def on_transactions(self, session: Session, peer: Peer, data: bytes) -> None:
+        """Hand on those extrinsics of a batch that were not seen lately, as long as the peer is one."""
         extrinsics = _decoded(TransactionBatch, data).extrinsics
         if not 0 < len(extrinsics) <= MAX_BATCH:
             raise Violation(f"a batch of {len(extrinsics)} transactions")
@@ -122,12 +126,14 @@ class Gossip:
             session.known.add(digest)
             if self._transactions.add(digest):
                 news.append(extrinsic)
-        if not news:
-            return
-        try:
-            self._handlers.on_transactions(peer, news)
-        except Exception:
-            logger.exception("handling transactions of peer %s", peer.peer_id)
+        for start in range(0, len(news), _SLICE):
+            if session.over:
+                return
+            try:
+                self._handlers.on_transactions(peer, news[start : start + _SLICE])
+            except Exception:
+                logger.exception("handling transactions of peer %s", peer.peer_id)
+            await trio.lowlevel.checkpoint()
 
     def _relay(self, key: bytes, frame: bytes) -> None:
         if not self._blocks.add(key):
@@ -139,7 +145,7 @@ class Gossip:
 
 def _decoded(cls: type[M], data: bytes) -> M:
     try:
-        return decode(cls, data)
+        return decode_bounded(cls, data)
     except CodecError as error:
         raise Violation(str(error)) from None
 

@@ -10,7 +10,8 @@ TCP, Noise, Yamux. What the library needs to be told or kept from, each measured
   socket, and the library's tasks end by themselves;
 - an inbound connection keeps its place among the inbound limit until the process ends: `_accept` takes the
   library's handler's place and ends with the connection;
-- streams and their buffers are unbounded: both are bounded here;
+- streams and their buffers are unbounded: both are bounded here and in service.py;
+- who opens connections and says nothing is served until a time-out: arrivals are bounded, in number and rate;
 - by default it also takes peers over plain text, where an identity is claimed and not proved, TLS and secio:
   only Noise is offered here, and only Yamux above it;
 - the listening socket is opened with SO_REUSEPORT, so a second node would silently share the port: it is
@@ -45,11 +46,13 @@ from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from libp2p.security.noise.transport import Transport as NoiseTransport
+from libp2p.stream_muxer.yamux import yamux
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr  # type: ignore[import-untyped]
 
 from node.errors import NodeStartError
+from node.network.fairness import Rates
 from node.network.link import NEGOTIATION_S, Link, LinkError, Stream, said
 
 logger = logging.getLogger(__name__)
@@ -57,8 +60,15 @@ logger = logging.getLogger(__name__)
 MAX_STREAMS = 64
 """Inbound streams of one connection at a time, those still choosing a protocol included."""
 
-MAX_BUFFERED = 64 * 2**20
-"""Bytes that a connection may have unread in all its streams: the library holds no peer to its windows."""
+MAX_WINDOW = 2**20
+"""Bytes that a peer may send on a stream before they are read. The library lets windows grow to 16 MiB, and
+takes frames as large."""
+
+MAX_ARRIVING = 64
+"""Inbound connections that are shaking hands (Noise, Yamux) at a time; the oldest makes place for the next."""
+
+_ARRIVALS_PER_S, _ARRIVALS_BURST, _ARRIVAL_HOSTS = 10.0, 100.0, 1024
+"""Inbound connections taken from one address. Each costs some milliseconds before it has said anything."""
 
 _DIAL_S = 10.0
 _STOP_S = 3.0
@@ -76,6 +86,7 @@ class Host(INotifee):
 
     def __init__(self, seed: bytes, max_connections: int) -> None:
         _quiet_the_library()
+        yamux.MAX_WINDOW_SIZE = MAX_WINDOW
         config = ConnectionConfig(
             max_connections=max_connections,
             min_connections=0,
@@ -96,6 +107,8 @@ class Host(INotifee):
         swarm: Any = self._host.get_network()
         self._swarm = swarm
         self._links: set[Link] = set()
+        self._arriving: dict[trio.CancelScope, None] = {}
+        self._arrivals = Rates(_ARRIVALS_PER_S, _ARRIVALS_BURST, _ARRIVAL_HOSTS, trio.current_time)
         self._on_link: Callable[[Link], None] = lambda link: None
         swarm.set_resource_manager(None)
         swarm.auto_connector.start = _nothing
@@ -203,12 +216,27 @@ class Host(INotifee):
     async def _accept(self, tcp: Any, address: Multiaddr, _event: object) -> None:
         raw = RawConnection(tcp, False)
         try:
-            muxed: Any = await self._swarm.upgrade_inbound_raw_conn(raw, address)
+            muxed = await self._upgrade(raw, address)
             await muxed.event_closed.wait()
         except Exception as error:
             logger.debug("an inbound connection failed: %s", said(error))
             with contextlib.suppress(Exception):
                 await raw.close()
+
+    async def _upgrade(self, raw: RawConnection, address: Multiaddr) -> Any:
+        remote = raw.get_remote_address()
+        if not self._arrivals.take(remote[0] if remote is not None else ""):
+            raise LinkError("too many connections from its address")
+        if len(self._arriving) >= MAX_ARRIVING:
+            next(iter(self._arriving)).cancel()
+        scope = trio.CancelScope()
+        self._arriving[scope] = None
+        try:
+            with scope:
+                return await self._swarm.upgrade_inbound_raw_conn(raw, address)
+        finally:
+            del self._arriving[scope]
+        raise LinkError("later connections took its place")
 
     async def _run_library(
         self, address: str, port: int, stop: trio.Event, *, task_status: Any = trio.TASK_STATUS_IGNORED

@@ -28,12 +28,28 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._frames)
 
+    @property
+    def frames(self) -> deque[bytes]:
+        """The frames that wait, the oldest first."""
+        return self._frames
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
+
+    def restrict(self, max_frames: int, max_bytes: int) -> None:
+        """Keep less from now on; one frame may be larger than all that may wait."""
+        self._max_frames, self._max_bytes = max_frames, max_bytes
+
     def put(self, frame: bytes) -> bool:
         """Queue a frame. Return False when the queue overflowed and does not drop."""
         self._frames.append(frame)
         self._bytes += len(frame)
         self._filled.set()
-        while len(self._frames) > self._max_frames or self._bytes > self._max_bytes:
+        while len(self._frames) > 1 and (
+            len(self._frames) > self._max_frames or self._bytes > self._max_bytes
+        ):
             if not self._drop_oldest:
                 return False
             self._bytes -= len(self._frames.popleft())

@@ -15,16 +15,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import trio
 
 from node.blobs import BlobStore
 from node.errors import ConfigError
-from node.network import blob_exchange, dialler
+from node.network import blob_exchange, dialler, memory
 from node.network.addresses import Address, parse_address
 from node.network.blob_exchange import BlobFetcher, answer_blob, holder_first
+from node.network.decoding import decode_bounded
 from node.network.dialler import Dialler
+from node.network.fairness import Rates, Turns
 from node.network.gossip import Gossip
 from node.network.handshake import PEER_ID_PREFIX, check_handshake, make_handshake
 from node.network.host import Host
@@ -33,7 +36,7 @@ from node.network.reputation import MALFORMED, Reputation
 from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject, Violation
 from node.network.types import Handlers, NetworkSettings, Peer, RequestFailed
 from pocl.v1.network_pb2 import Handshake, SyncRequest, SyncResponse
-from runtime.codec import CodecError, decode, encode
+from runtime.codec import CodecError, encode
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +47,15 @@ MAX_SYNC_ANSWER = 16 * 2**20
 _SYNC_REQUEST_BYTES = 64
 _SERVE_S = 30.0
 _UNADMITTED = 32
-"""Connections beyond the peers' places: those still shaking hands."""
+"""Connections beyond the peers' places, those still shaking hands: the oldest makes place for the next."""
+
+_GUARD_S = 0.1
+
+_REQUESTS = {SYNC: (10.0, 30.0), blob_exchange.BLOBS: (100.0, 400.0), dialler.PEERS: (1.0, 10.0)}
+"""Requests of one peer that are answered a second, and at once; more have to wait."""
+
+_SYNC_ANSWERS = 4
+"""Pages under way at a time to validators of the set, and as many to all others: one may have 7 MiB."""
 
 
 class Network:
@@ -57,7 +68,7 @@ class Network:
         self._blobs = blobs
         self.silence_s = settings.silence_s
         self._bootnodes = [_bootnode(text) for text in settings.bootnodes]
-        self._host = Host(settings.node_key_seed, settings.max_peers + _UNADMITTED)
+        self._host = Host(settings.node_key_seed, settings.max_peers + 2 * _UNADMITTED)
         self.peer_id: str = self._host.peer_id
         """Base58, known from the start."""
 
@@ -70,6 +81,11 @@ class Network:
         self._reputation = Reputation(trio.current_time)
         self._dialler = Dialler(self._host, self._bootnodes, self, settings.now_ms)
         self._gossip = Gossip(handlers, self.sessions)
+        self._turns = Turns()
+        self._rates = {
+            name: Rates(*rate, 2 * settings.max_peers, trio.current_time) for name, rate in _REQUESTS.items()
+        }
+        self._pages = {known: trio.CapacityLimiter(_SYNC_ANSWERS) for known in (True, False)}
         self._fetcher = BlobFetcher(self._holders, self.penalize, settings.max_blob_bytes)
         self._register()
 
@@ -83,6 +99,7 @@ class Network:
             async with self._host.run(self._settings.host, self._settings.port, self._on_link) as port:
                 self._port = port
                 logger.info("p2p: %s", ", ".join(self.addresses))
+                nursery.start_soon(self._guard_memory)
                 task_status.started()
                 await self._dialler.run()
 
@@ -128,7 +145,7 @@ class Network:
             raise RequestFailed(f"peer {peer_id} is not connected")
         data = await session.request(SYNC, encode(request), MAX_SYNC_ANSWER, timeout_s)
         try:
-            answer = decode(SyncResponse, data)
+            answer = decode_bounded(SyncResponse, data)
         except CodecError as error:
             self.penalize(peer_id, MALFORMED, f"its answer to a sync request: {error}")
             raise RequestFailed(f"peer {peer_id}: {error}") from None
@@ -216,6 +233,8 @@ class Network:
             connected_at=trio.current_time(),
         )
         self._admitted[link.peer_id] = session
+        if not is_validator:
+            session.restrict()
         if account is not None:
             self._validators[account] = session
         self._dialler.admitted(session, is_validator)
@@ -225,16 +244,20 @@ class Network:
             self._nursery.start_soon(self._dialler.ask, session)
         return None
 
-    def on_frame(self, session: Session, subject: Subject, data: bytes) -> None:
-        """Handle a frame. Raise Violation for a bad one."""
-        if session.peer is None:
+    async def on_frame(self, session: Session, subject: Subject, data: bytes) -> None:
+        """Handle a frame, when it is the peer's turn. Raise Violation for a bad one."""
+        async with self._turn(session):
+            await self._handle_frame(session, subject, data)
+
+    async def _handle_frame(self, session: Session, subject: Subject, data: bytes) -> None:
+        if session.peer is None or session.over:
             return
         if subject is CONSENSUS:
             self._gossip.on_consensus(session.peer, data)
         elif subject is BLOCKS:
             self._gossip.on_announce(session, session.peer, data)
         elif subject is TRANSACTIONS:
-            self._gossip.on_transactions(session, session.peer, data)
+            await self._gossip.on_transactions(session, session.peer, data)
 
     def charge(self, session: Session, reason: str) -> None:
         """A session did what no honest node does."""
@@ -251,8 +274,8 @@ class Network:
             return serve
 
         def of_request(
-            max_bytes: int, answer: Callable[[Session, bytes], Awaitable[bytes]]
-        ) -> Callable[[Stream], Awaitable[None]]:
+            name: str, max_bytes: int, answer: Callable[[Session, bytes], Awaitable[bytes]]
+        ) -> None:
             async def serve(stream: Stream) -> None:
                 session = self._sessions.get(stream.link)
                 if session is None:
@@ -260,22 +283,24 @@ class Network:
                     return
 
                 async def answered(data: bytes) -> bytes:
-                    return await answer(session, data)
+                    await trio.sleep(self._rates[name].wait_s(session.link.peer_id))
+                    async with self._turn(session):
+                        return await answer(session, data)
 
-                await session.serve_request(stream, max_bytes, _SERVE_S, answered)
+                places = self._pages[self._is_validator(session)] if name == SYNC else None
+                await session.serve_request(stream, max_bytes, _SERVE_S, answered, places)
 
-            return serve
+            self._host.serve(self.protocol(name), serve)
 
         for subject in SUBJECTS:
             self._host.serve(self.protocol(subject.name), of_subject(subject))
-        self._host.serve(self.protocol(SYNC), of_request(_SYNC_REQUEST_BYTES, self._answer_sync))
-        blobs = of_request(blob_exchange.MAX_REQUEST_BYTES, self._answer_blob)
-        self._host.serve(self.protocol(blob_exchange.BLOBS), blobs)
-        self._host.serve(self.protocol(dialler.PEERS), of_request(0, self._answer_peers))
+        of_request(SYNC, _SYNC_REQUEST_BYTES, self._answer_sync)
+        of_request(blob_exchange.BLOBS, blob_exchange.MAX_REQUEST_BYTES, self._answer_blob)
+        of_request(dialler.PEERS, 0, self._answer_peers)
 
     async def _answer_sync(self, _session: Session, data: bytes) -> bytes:
         try:
-            request = decode(SyncRequest, data)
+            request = decode_bounded(SyncRequest, data)
         except CodecError as error:
             raise Violation(str(error)) from None
 
@@ -298,6 +323,9 @@ class Network:
         if self._nursery is None or unwanted or self.banned(link.peer_id):
             link.drop()
             return
+        arriving = [one for one in self._sessions.values() if one.peer is None and not one.over]
+        if len(arriving) >= _UNADMITTED:
+            arriving[0].end("later connections took its place")
         session = self._sessions[link] = Session(link, self)
         self._nursery.start_soon(self._run_session, session)
 
@@ -354,6 +382,21 @@ class Network:
     def _is_validator(self, session: Session) -> bool:
         account = session.peer.validator if session.peer is not None else None
         return account is not None and self._handlers.is_validator(account)
+
+    def _turn(self, session: Session) -> AbstractAsyncContextManager[None]:
+        """Return what must be entered to work for a peer: strangers take turns (fairness.py)."""
+        return nullcontext() if self._is_validator(session) else self._turns.turn()
+
+    async def _guard_memory(self) -> None:
+        """Keep what is held for peers within bounds (memory.py)."""
+        while True:
+            await trio.sleep(_GUARD_S)
+            sessions = list(self._sessions.values())
+            for session in memory.swamping(sessions):
+                self.charge(session, "it sends far more than it may")
+                session.end("it sends far more than it may", fault=True)
+            for session in memory.too_much(sessions, self._is_validator):
+                session.end("this node holds too much for it", fault=True)
 
     def _holders(self, holder: bytes | None) -> list[Session]:
         return holder_first(self.sessions(), self._validators.get(holder) if holder is not None else None)

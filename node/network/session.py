@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +23,6 @@ import trio
 
 from node.network.frames import EMPTY, FrameError, FrameReader, StreamEnd, encode_frame
 from node.network.handshake import MAX_HANDSHAKE_BYTES, HandshakeError, WrongChain
-from node.network.host import MAX_BUFFERED
 from node.network.link import Link, LinkError, Stream
 from node.network.outbox import Outbox
 from node.network.seen import SeenCache
@@ -34,6 +34,15 @@ logger = logging.getLogger(__name__)
 ESTABLISH_S = 15.0
 MAX_REQUESTS = 8
 """Requests of one peer that are answered at a time; more wait, as far as its streams go (host.MAX_STREAMS)."""
+
+MAX_SIGNS_OF_LIFE = 100
+"""Empty frames of one tick; an honest peer sends one in five ticks."""
+
+STALLED_TICKS = 60
+"""Three times the silence allowed: a frame that has not come whole by then is not meant to."""
+
+_STRANGERS_SHARE = 8
+"""A stranger's queue of consensus is that much shorter than a validator's: nobody votes with what waits in it."""
 
 _KNOWN, _KNOWN_S = 8192, 120.0
 
@@ -76,8 +85,8 @@ class Owner(Protocol):
     def admit(self, session: Session) -> str | None:
         """Make the session a peer, or say why not (and whether the peer is at fault)."""
 
-    def on_frame(self, session: Session, subject: Subject, data: bytes) -> None:
-        """Handle a frame. Raise Violation for a bad one."""
+    async def on_frame(self, session: Session, subject: Subject, data: bytes) -> None:
+        """Handle a frame, when it is the peer's turn. Raise Violation for a bad one."""
 
     def charge(self, session: Session, reason: str) -> None:
         """A violation happened; the session is ending."""
@@ -110,15 +119,35 @@ class Session:
             for subject in SUBJECTS
         }
         self._own_streams: list[Stream] = []
-        self._inbound: set[Subject] = set()
+        self._inbound: dict[Subject, FrameReader] = {}
         self._serving = trio.CapacityLimiter(MAX_REQUESTS)
         self._silent_ticks = 0
+        self._signs_of_life = 0
         self._last_sent = trio.current_time()
 
     @property
     def over(self) -> bool:
         """Whether the connection is closed."""
         return self.link.dropped.is_set()
+
+    @property
+    def held(self) -> int:
+        """Bytes received and not used yet: unread ones, and frames that have not come whole."""
+        return self.link.buffered + sum(frames.held for frames in self._inbound.values())
+
+    def waiting(self) -> list[bytes]:
+        """Return the frames that wait to be sent. Many sessions may hold the same ones."""
+        return [frame for outbox in self._outboxes.values() for frame in outbox.frames]
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the frames that wait to be sent."""
+        return sum(outbox.waiting_bytes for outbox in self._outboxes.values())
+
+    def restrict(self) -> None:
+        """Keep less for this peer: it is no validator of the set."""
+        bounds = CONSENSUS.max_frames // _STRANGERS_SHARE, CONSENSUS.max_bytes // _STRANGERS_SHARE
+        self._outboxes[CONSENSUS].restrict(*bounds)
 
     def send(self, subject: Subject, frame: bytes) -> None:
         """Queue an encoded frame. A queue that overflows and may not drop ends the session."""
@@ -149,32 +178,41 @@ class Session:
         async def serve() -> None:
             if subject in self._inbound:
                 raise Violation(f"a second stream for {subject.name}")
-            self._inbound.add(subject)
-            frames = stream.frames(subject.max_frame)
+            frames = self._inbound[subject] = stream.frames(subject.max_frame)
             self._heard(await self._read_handshake(frames))
             await stream.write(encode_frame(self._owner.handshake_for(self.link.peer_id)))
             await self.settled.wait()
             while not self.over:
                 data = await frames.next()
                 self._silent_ticks = 0
-                if data:
-                    self._owner.on_frame(self, subject, data)
+                if not data:
+                    self._signs_of_life += 1
+                    if self._signs_of_life > MAX_SIGNS_OF_LIFE:
+                        raise Violation("it says all the time that it is alive")
+                else:
+                    await self._owner.on_frame(self, subject, data)
                     await trio.lowlevel.checkpoint()
 
         await self._guarded(serve)
 
     async def serve_request(
-        self, stream: Stream, max_bytes: int, timeout_s: float, answer: Callable[[bytes], Awaitable[bytes]]
+        self,
+        stream: Stream,
+        max_bytes: int,
+        timeout_s: float,
+        answer: Callable[[bytes], Awaitable[bytes]],
+        places: trio.CapacityLimiter | None = None,
     ) -> None:
-        """Answer one request: one frame each way."""
+        """Answer one request: one frame each way. An answer takes one of `places` until it is written."""
         await self.settled.wait()
         if self.over:
             return
 
         async def serve() -> None:
             with trio.move_on_after(timeout_s):
-                data = await answer(await stream.frames(max_bytes).next())
-                await stream.write(encode_frame(data))
+                request = await stream.frames(max_bytes).next()
+                async with places or nullcontext():
+                    await stream.write(encode_frame(await answer(request)))
                 await stream.close()
                 return
             logger.debug("peer %s: a request took more than %s s", self.link.peer_id, timeout_s)
@@ -265,25 +303,29 @@ class Session:
         this very process (a suspended laptop) is one tick, and not every peer's silence."""
         tick_s = self._owner.silence_s / 20
         age = stuck = 0
+        partial: dict[Subject, int] = {}
         pending: float | None = None
         while True:
             await trio.sleep(tick_s)
             age += 1
             self._silent_ticks += 1
+            self._signs_of_life = 0
             writes = [
                 stream.writing_since for stream in self._own_streams if stream.writing_since is not None
             ]
             oldest = min(writes, default=None)
             stuck = stuck + 1 if oldest is not None and oldest == pending else 0
             pending = oldest
+            for subject, frames in self._inbound.items():
+                partial[subject] = partial.get(subject, 0) + 1 if frames.unfinished else 0
             if not self.settled.is_set() and age * tick_s > ESTABLISH_S:
                 self.end("no handshake in time", fault=True)
             elif self._silent_ticks > 20:
                 self.end("not heard of for too long")
             elif stuck > 20:
                 self.end("it takes nothing any more")
-            elif self.link.buffered > MAX_BUFFERED:
-                self._violate("it sends far more than it may")
+            elif max(partial.values(), default=0) > STALLED_TICKS:
+                self.end("it does not finish a frame", fault=True)
             elif self.peer is not None and trio.current_time() - self._last_sent > 5 * tick_s:
                 self._last_sent = trio.current_time()
                 self.send(CONSENSUS, EMPTY)
