@@ -63,11 +63,13 @@ def cut(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> st
     """Cut the cables between two groups, of any sizes."""
     assert network.cables is not None
     group = rng.sample(network.nodes, rng.randint(1, len(network.nodes) - 1))
+    with_votes = network.voting()
+    most = max(sum((node in group) is side for node in with_votes) for side in (True, False))
     network.cables.cut(node.slot for node in group)
     hold = rng.uniform(5, 25)  # Beyond 20 s connections are given up, below they resume.
     time.sleep(hold)
     network.cables.heal()
-    if max(len(group), len(network.nodes) - len(group)) < network.quorum:
+    if most < network.quorum:
         for node in network.nodes:
             node.ready_at = time.monotonic()
     return f"{len(group)} | {len(network.nodes) - len(group)} for {hold:.0f} s"

@@ -42,14 +42,21 @@ def enter() -> str | None:
 
 
 class Disks:
-    """A tmpfs of its own for every base path. Gone with the mount namespace."""
+    """A tmpfs of its own for every base path."""
 
     def __init__(self, megabytes: int) -> None:
         self._megabytes = megabytes
+        self._mounted: list[Path] = []
 
     def mount(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", f"size={self._megabytes}m", "pocl-faults", str(path))
+        self._mounted.append(path)
+
+    def close(self) -> None:
+        """Unmount all, and lose what they hold; without it they go with the mount namespace."""
+        while self._mounted:
+            _run("umount", "-l", str(self._mounted.pop()))
 
     def fill(self, path: Path) -> Path:
         """Leave no free byte; return the file to remove."""

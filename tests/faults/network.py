@@ -213,6 +213,8 @@ class FaultNetwork:
             node.kill()
         if self.cables is not None:
             self.cables.close()
+        if self.disks is not None:
+            self.disks.close()
 
     @property
     def quorum(self) -> int:

@@ -90,16 +90,21 @@ class Run:
         self._folder = folder
         self._every = every
         self._rng = random.Random(seed)
-        self._why_not = why_not
+        self._isolated = why_not is None
         self._console = Console()
         self._begun = time.monotonic()
         self._deck: list[Fault] = []
         self.report = Report(seed, validators, minutes)
+        if why_not is not None:
+            self.report.skipped = {fault.name: why_not for fault in self._faults if fault.isolated}
+            self._faults = [fault for fault in self._faults if not fault.isolated]
+        if not self._faults:
+            raise SystemExit(f"nothing is left to do: {why_not}")
 
     def run(self) -> Report:
         """Run, check, and return the report."""
         report = self.report
-        with FaultNetwork(self._folder, report.validators, isolated=self._why_not is None) as network:
+        with FaultNetwork(self._folder, report.validators, isolated=self._isolated) as network:
             watch = Watch(network)
             transfers = Transfers(network, report.seed)
             network.start(*network.nodes)
@@ -166,15 +171,12 @@ class Run:
     def _choose(self, network: FaultNetwork) -> tuple[Fault, list[Validator]]:
         """Return the next fault of a shuffled deck, and the nodes it is done to."""
         f = faulty(len(network.nodes))
-        voting = network.voting()
         while True:
+            voting = network.voting()
             if not self._deck:
                 self._deck = list(self._faults)
                 self._rng.shuffle(self._deck)
             fault = self._deck.pop()
-            if fault.isolated and self._why_not is not None:
-                self.report.skipped[fault.name] = self._why_not
-                continue
             count = {
                 "none": 0,
                 "one": 1,
@@ -188,6 +190,7 @@ class Run:
                 count = min(count, f - (len(network.nodes) - len(voting)))
                 able = voting
                 if count < 1:
+                    time.sleep(0.2)  # If no other kind was asked for, until those that abstain vote again.
                     continue
             return fault, self._rng.sample(able, count)
 
