@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -22,15 +21,18 @@ import trio
 
 from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
+from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
 from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file
+from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer
 from node.pool import PoolError, TransactionPool
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
+from node.state_pages import state_page
 from node.sync import Synchronizer, page
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round
@@ -65,13 +67,16 @@ _SPAM = {"malformed", "bad_signature", "unknown_call", "not_validator"}
 def run_node(config: NodeConfig) -> None:
     """Run a node until SIGINT or SIGTERM. Raise PoclError with the reason when it cannot start or go on."""
     _configure_logging(config)
-    chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
     try:
-        trio.run(_run, config, chain)
+        if config.checkpoint is not None and not start_from_checkpoint(config):
+            return
+        chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+        try:
+            trio.run(_run, config, chain)
+        finally:
+            chain.close()
     except BaseExceptionGroup as group:
         raise _first_cause(group) from None
-    finally:
-        chain.close()
 
 
 async def _run(config: NodeConfig, chain: Chain) -> None:
@@ -122,6 +127,7 @@ class Node:
             on_transactions=self._on_transactions,
             on_announce=self.sync.on_announce,
             serve_sync=partial(page, self.chain),
+            serve_state=partial(state_page, self.chain),
             final_number=lambda: self.chain.final_number,
             epoch=lambda: self.chain.epoch_change.epoch,
             may_serve=self._may_serve,
@@ -151,7 +157,7 @@ class Node:
         self.pool.subscribe(lambda event: self._gossip.set())
         async with trio.open_nursery() as nursery:
             # Before anything slow: a Ctrl-C during the start must stop the node as well.
-            await nursery.start(self._stop_on_signal, nursery.cancel_scope)
+            await nursery.start(stop_on_signal, nursery.cancel_scope)
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
@@ -170,16 +176,6 @@ class Node:
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(rpc.stop)
-
-    async def _stop_on_signal(
-        self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for number in signals:
-                log.info("stopping on %s", signal.Signals(number).name)
-                scope.cancel()
-                return
 
     async def _agree(self, driver: ConsensusDriver) -> None:
         if self.config.worker and self.config.wait_for_worker_s:
