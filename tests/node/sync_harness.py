@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import trio
 
+from node.blobs import BlobStore
 from node.chain import Chain
-from node.network import RequestFailed
+from node.network import Handlers, Network, NetworkSettings, RequestFailed
 from node.state_pages import state_page
 from node.sync import page
 from pocl.v1.network_pb2 import StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import decode, encode
 from tests.node.chain_harness import act, certificate, close, propose
 
-Answer = SyncResponse | StateResponse
 Spoil = Callable[[Any, Any], Any | Awaitable[Any]]
 """Makes of a request and its honest answer what a peer gives; None is no answer."""
 
@@ -97,3 +99,25 @@ class Peers:
             return decode(type(answer), encode(answer))
         finally:
             self._at_once -= 1
+
+
+def real_network(chain: Chain, folder: Path, seed: int, bootnodes: Sequence[str] = ()) -> Network:
+    """Return a libp2p host on loopback that serves a chain; `seed` decides its peer id."""
+    settings = NetworkSettings(
+        genesis_hash=chain.genesis_hash,
+        node_key_seed=bytes([seed]) * 32,
+        host="127.0.0.1",
+        port=0,
+        bootnodes=tuple(bootnodes),
+    )
+    handlers = Handlers(
+        on_consensus=lambda peer, message: None,
+        on_transactions=lambda peer, extrinsics: None,
+        on_announce=lambda peer, announce: False,
+        serve_sync=partial(page, chain),
+        serve_state=partial(state_page, chain),
+        final_number=lambda: chain.final_number,
+        epoch=lambda: chain.epoch_change.epoch,
+        may_serve=lambda meta: False,
+    )
+    return Network(settings, handlers, BlobStore(folder / f"blobs-{seed}"))

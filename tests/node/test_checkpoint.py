@@ -13,8 +13,13 @@ import node.checkpoint
 import node.state_pages
 from node.chain import Chain
 from node.checkpoint import CheckpointDownload
+from node.cli.node_command import _checkpoint
 from node.config import Checkpoint
-from node.errors import NodeStartError
+from node.consensus.core import Core
+from node.consensus.driver import ConsensusDriver
+from node.consensus.log import abstain_until
+from node.consensus.scheme import Ed25519Scheme
+from node.errors import ConfigError, NodeStartError
 from node.state_pages import state_page
 from node.storage.database import Database
 from node.storage.errors import StatePruned, StorageError
@@ -22,7 +27,9 @@ from node.storage.importing import StateImport
 from node.sync import Synchronizer, page
 from pocl.v1.network_pb2 import StateRequest, StateResponse, SyncRequest
 from tests.node.chain_harness import GENESIS, RUNTIME, open_at
+from tests.node.consensus.bench import TIMING
 from tests.node.sync_harness import Peers, Remote, Spoil, grow
+from tests.pallets.harness import ALICE
 
 BLOCKS, AT = 60, 46
 """The checkpoint is inside the epoch of blocks 41 to 50."""
@@ -92,6 +99,7 @@ async def test_a_node_goes_on_from_any_final_block(source: Chain, tmp_path: Path
     assert list(chain.final_state().iterate(b"")) == list(source.final_state(number).iterate(b""))
     assert chain.epoch_change.epoch == number // 10 + 1
     RUNTIME.try_state(chain.final_state())
+    check_that_a_core_can_start(chain, tmp_path)
 
     sync = Synchronizer(chain, margin=0, imported=lambda: None)
     sync.attach(peers)  # type: ignore[arg-type]
@@ -104,6 +112,31 @@ async def test_a_node_goes_on_from_any_final_block(source: Chain, tmp_path: Path
     assert chain.final_hash == source.final_hash
     assert list(chain.final_state().iterate(b"")) == list(source.final_state().iterate(b""))
     chain.close()
+
+
+def check_that_a_core_can_start(chain: Chain, folder: Path) -> None:
+    """A validator finds its epoch's opening block and its last final block's certificate, and has no log."""
+    nothing: Any = None
+    log_file = folder / "log"
+    driver = ConsensusDriver(
+        key=ALICE, log_file=log_file, chain=chain, pool=nothing, network=nothing, spec=nothing, need_sync=nothing
+    )  # fmt: skip
+    info, final = driver._epoch_info(), driver._final_block()
+    assert info.epoch == chain.epoch_change.epoch
+    assert final.hash == chain.final_hash
+    Core(
+        scheme=Ed25519Scheme(ALICE), timing=TIMING, genesis_hash=GENESIS.hash, epoch=info, final=final
+    )  # fmt: skip
+    # However many say that they are no further: it abstains.
+    told = [(info.epoch, final.number)] * 3
+    assert abstain_until((info.epoch, final.number), told, 4) == info.epoch + 2
+
+
+@pytest.mark.parametrize("text", ["latest", "@5", "0x00@5", f"{bytes(32).hex()}@0", f"{bytes(32).hex()}@-1"])
+def test_a_checkpoint_is_written_as_hash_and_height(text: str) -> None:
+    with pytest.raises(ConfigError):
+        _checkpoint(text)
+    assert _checkpoint(f"0x{b'h'.hex() * 32}@7") == Checkpoint(b"h" * 32, 7)
 
 
 async def test_what_was_before_is_not_here(source: Chain, tmp_path: Path) -> None:
