@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -25,7 +26,7 @@ from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
 from node.errors import NodeStartError, PoclError
-from node.layout import blobs_folder, consensus_log_file
+from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer
 from node.pool import PoolError, TransactionPool
@@ -71,6 +72,8 @@ def run_node(config: NodeConfig) -> None:
         if config.checkpoint is not None and not start_from_checkpoint(config):
             return
         chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+        # A download that was not finished: of no use to a chain that has begun otherwise.
+        shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
         try:
             trio.run(_run, config, chain)
         finally:

@@ -184,7 +184,7 @@ class Synchronizer:
                     self._flights[peer.peer_id] = flight
                     nursery.start_soon(self._fly, peer, flight)
                 self.syncing = bool(self._flights or self._pages)
-                if not self.syncing:
+                if not self.syncing and not self._resting:
                     self._needed = False
                 with trio.move_on_after(IDLE_POLL_S):
                     await self._changed.wait()
