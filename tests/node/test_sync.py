@@ -1,240 +1,159 @@
-"""Catching up from several peers at once, whatever some of them do."""
+"""Pages of final blocks, and a node that fetches them from peers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trio
 
-import node.sync
 from node.chain import Chain
-from node.sync import MAX_PAGE_BYTES, Synchronizer, page, page_fault, runs_of
+from node.network import RequestFailed
+from node.sync import Synchronizer, page
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
-from tests.node.chain_harness import SORTED, certificate, open_at, propose
-from tests.node.sync_harness import Peers, Remote, grow
+from tests.node.chain_harness import act, certificate, close, open_at, propose
 
-BLOCKS = 60
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    chain = open_at(tmp_path_factory.mktemp("source"))
-    grow(chain, BLOCKS)
-    yield chain
-    chain.close()
+Answer = Callable[[SyncRequest], SyncResponse]
 
 
 @pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
-    chain = open_at(tmp_path / "db")
-    yield chain
-    chain.close()
+def chains(tmp_path: Path) -> Iterator[list[Chain]]:
+    opened = [open_at(tmp_path / name) for name in ("ahead", "behind")]
+    yield opened
+    for chain in opened:
+        chain.close()
 
 
-@pytest.fixture
-def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 8)
+def grow(chain: Chain, *blocks: tuple[bytes, ...]) -> None:
+    """Make blocks of these extrinsics, the last of them final by its own certificate and the others by it."""
+    tip = chain.final_hash
+    for extrinsics in blocks:
+        block = propose(chain, tip, *extrinsics)
+        tip = block.hash
+    chain.finalize(tip, certificate(block))
 
 
-async def catch_up(chain: Chain, peers: Peers, to: int = BLOCKS, within_s: float = 60.0) -> float:
-    """Sync until block `to` is final; return how long that took."""
-    sync = Synchronizer(chain, margin=0, imported=lambda: None)
-    sync.attach(peers)  # type: ignore[arg-type]
-    began = trio.current_time()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sync.run)
-        with trio.fail_after(within_s):
-            while chain.final_number < to:
-                await trio.sleep(0.05)
-        nursery.cancel_scope.cancel()
-    return trio.current_time() - began
+def numbers(answer: SyncResponse) -> list[int]:
+    return [block.header.number for block in answer.blocks]
 
 
-def test_a_page_goes_over_closing_blocks_and_shows_why_each_is_final(source: Chain) -> None:
-    answer = page(source, SyncRequest(from_number=5))
-    assert [block.header.number for block in answer.blocks] == list(range(5, BLOCKS + 1))
-    runs = list(runs_of(answer))
-    assert [run[-1].header.number for run, _ in runs] == [10, 20, 30, 40, 50, 60]
-    assert all(not justification.descendants for _, justification in runs)
-    assert page_fault(answer, 5) is None
-    assert page_fault(answer, 6) is not None
-    del answer.closing[1]
-    assert page_fault(answer, 5) is not None
+class Peers:
+    """A network of one node behind, and of peers that answer as told."""
+
+    def __init__(self, chain: Chain, margin: int = 0, **answers: tuple[int, Answer]) -> None:
+        self.answers = {name: answer for name, (_, answer) in answers.items()}
+        self.told: list[Any] = [
+            SimpleNamespace(peer_id=name, name=name, final_number=number, validator=None)
+            for name, (number, _) in answers.items()
+        ]
+        self.asked: list[str] = []
+        self.charged: list[str] = []
+        self.pages = 0
+        self.sync = Synchronizer(chain, margin=margin, imported=self._imported)
+        self.sync.attach(self)  # type: ignore[arg-type]
+
+    def peers(self) -> list[Any]:
+        return self.told
+
+    def penalize(self, peer_id: str, points: int, reason: str) -> None:
+        self.charged.append(peer_id)
+
+    async def request_sync(self, peer_id: str, request: SyncRequest) -> SyncResponse:
+        self.asked.append(peer_id)
+        await trio.lowlevel.checkpoint()
+        return self.answers[peer_id](request)
+
+    async def run(self, seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await self.sync.run()
+
+    def _imported(self) -> None:
+        self.pages += 1
 
 
-def test_a_page_is_bounded_in_blocks_and_bytes(source: Chain) -> None:
-    assert len(page(source, SyncRequest(from_number=1, max_blocks=5)).blocks) == 5
-    # Block 3 has no certificate of its own: the page goes on to block 4.
-    assert len(page(source, SyncRequest(from_number=3, max_blocks=1)).blocks) == 2
-    small = page(source, SyncRequest(from_number=1, max_bytes=2000))
-    assert 1 <= len(small.blocks) < 8
-    assert sum(block.ByteSize() for block in small.blocks) < 2000
-    assert not page(source, SyncRequest(from_number=BLOCKS + 1)).blocks
-    assert MAX_PAGE_BYTES < 8 * 2**20
+def test_a_page_shows_why_each_epoch_is_over_and_ends_with_its_own_certificate(chains: list[Chain]) -> None:
+    chain = chains[0]
+    for nonce, call in enumerate((act, act, close, act)):
+        grow(chain, (call(nonce),))
+    first = page(chain, SyncRequest(from_number=0))
+    assert numbers(first) == [1, 2, 3, 4]
+    assert first.final_number == 4
+    assert first.justification == chain.justification(4)
+    assert not first.justification.descendants
+    assert list(first.closing) == [chain.justification(3)]
+    # A closing block at the end has its justification as any last block has.
+    to_closing = page(chain, SyncRequest(from_number=0, max_blocks=3))
+    assert to_closing.justification == chain.justification(3)
+    assert not to_closing.closing
+    assert numbers(page(chain, SyncRequest(from_number=4))) == [4]
+    assert numbers(page(chain, SyncRequest(from_number=1, max_blocks=2))) == [1, 2]
+    assert numbers(page(chain, SyncRequest(from_number=1, max_bytes=1))) == [1]
+    assert numbers(page(chain, SyncRequest(from_number=5))) == []
 
 
-@pytest.mark.usefixtures("small_pages")
-async def test_pages_come_from_several_peers_at_once_and_are_imported_in_order(
-    source: Chain, chain: Chain, autojump_clock: Any
-) -> None:
-    remotes = [Remote(f"peer {number}", source) for number in range(3)]
-    peers = Peers(*remotes)
-    together = await catch_up(chain, peers)
-    assert peers.most_at_once == 3
-    assert all(len(remote.requests) >= 2 for remote in remotes)
+def test_a_page_of_blocks_final_by_a_descendant_goes_on_to_it(chains: list[Chain]) -> None:
+    chain = chains[0]
+    grow(chain, (act(0),), (act(1),), (act(2),))
+    grow(chain, (act(3),))
+    for from_number in (1, 2, 3):
+        answer = page(chain, SyncRequest(from_number=from_number, max_blocks=1))
+        assert numbers(answer) == list(range(from_number, 4))
+        assert answer.justification == chain.justification(3)
+
+
+async def test_a_node_follows_peers_over_epochs(chains: list[Chain], autojump_clock: Any) -> None:
+    ahead, behind = chains
+    for nonce, call in enumerate((act, close, act, close, act)):
+        grow(ahead, (call(nonce),))
+    peers = Peers(behind, peer=(5, lambda request: page(ahead, request)))
+    await peers.run(5)
+    assert behind.final_hash == ahead.final_hash
+    assert peers.pages == 3
     assert not peers.charged
-    assert chain.final_hash == source.final_hash
-    assert together < 0.1 * (BLOCKS / 8) * 0.8
+    assert not peers.sync.syncing
 
 
-def corrupt_block(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    if answer.blocks:
-        answer.blocks[-1].header.timestamp_ms += 1
-    return answer
-
-
-def corrupt_certificate(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    if answer.justification.certificate.signatures:
-        answer.justification.certificate.signatures[0] = bytes(64)
-    return answer
-
-
-def corrupt_closing(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    for justification in (*answer.closing, answer.justification):
-        if justification.certificate.signatures:
-            justification.certificate.signatures[0] = bytes(64)
-    return answer
-
-
-def other_body(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    if answer.blocks:
-        answer.blocks[0].extrinsics.append(b"smuggled")
-    return answer
-
-
-def empty(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    return SyncResponse(final_number=answer.final_number)
-
-
-def boastful(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    return SyncResponse(final_number=request.from_number + 1000)
-
-
-def from_the_start(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-    """The same blocks again and again: a page that never ends the sync."""
-    answer.blocks[0].header.number = max(1, answer.blocks[0].header.number - 1)
-    return answer
-
-
-def silent(request: SyncRequest, answer: SyncResponse) -> None:
-    return None
-
-
-@pytest.mark.usefixtures("small_pages")
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        corrupt_block,
-        corrupt_certificate,
-        corrupt_closing,
-        other_body,
-        empty,
-        boastful,
-        from_the_start,
-        silent,
-    ],
-)
-async def test_a_bad_peer_is_dropped_and_the_others_go_on(
-    source: Chain, chain: Chain, autojump_clock: Any, spoil: Callable[..., Any]
+async def test_bad_empty_and_unanswered_pages_are_charged_and_others_are_asked(
+    chains: list[Chain], autojump_clock: Any
 ) -> None:
-    # The most promising of all: a validator that claims the most.
-    bad = Remote("bad", source, validator=SORTED[0].public, spoil=spoil, claims=10**6)
-    peers = Peers(bad, Remote("one", source), Remote("two", source))
-    took = await catch_up(chain, peers)
-    assert chain.final_hash == source.final_hash
-    assert set(peers.charged) <= {"bad"}
-    assert peers.charged or spoil is silent
-    assert took < 15, "one bad peer must not set the pace"
-    # At most a request a second goes to it: nothing that a peer says makes this node ask it without end.
-    assert len(bad.requests) <= took + 2
+    ahead, behind = chains
+    grow(ahead, (act(0),))
 
-
-@pytest.mark.usefixtures("small_pages")
-async def test_a_fork_that_no_quorum_signed_is_refused(
-    source: Chain, chain: Chain, tmp_path: Path, autojump_clock: Any
-) -> None:
-    forked = open_at(tmp_path / "fork")
-    block = propose(forked, forked.final_hash)
-    forked.finalize(block.hash, certificate(block, SORTED[:3]))
-    forked.finalize((other := propose(forked, forked.final_hash)).hash, certificate(other))
-
-    def two_signatures(request: SyncRequest, answer: SyncResponse) -> SyncResponse:
-        signed = answer.justification.certificate
-        if len(signed.signatures) > 2:
-            del signed.signatures[2:]
-            signed.signers = b"\x03"
+    def unproven(request: SyncRequest) -> SyncResponse:
+        answer = page(ahead, request)
+        if answer.blocks:
+            answer.justification.certificate.signatures[0] = bytes(64)
         return answer
 
+    def unanswered(request: SyncRequest) -> SyncResponse:
+        raise RequestFailed("no answer")
+
     peers = Peers(
-        Remote("fork", forked, validator=SORTED[0].public, spoil=two_signatures), Remote("honest", source)
+        behind,
+        unproven=(9, unproven),
+        empty=(8, lambda request: SyncResponse()),
+        unanswered=(7, unanswered),
+        good=(1, lambda request: page(ahead, request)),
     )
-    await catch_up(chain, peers)
-    assert chain.final_hash == source.final_hash
-    assert peers.charged["fork"] >= 50
-    forked.close()
+    await peers.run(1.5)
+    assert peers.asked[:4] == ["unproven", "empty", "unanswered", "good"]
+    assert {"unproven", "empty", "unanswered"} <= set(peers.charged)
+    assert "good" not in peers.charged
+    assert behind.final_hash == ahead.final_hash
 
 
-async def test_who_has_pruned_what_we_lack_is_not_charged(
-    source: Chain, chain: Chain, tmp_path: Path, autojump_clock: Any
+async def test_when_consensus_misses_blocks_peers_are_asked_whatever_they_told(
+    chains: list[Chain], autojump_clock: Any
 ) -> None:
-    pruned = open_at(tmp_path / "pruned")
-    for blocks, justification in runs_of(page(source, SyncRequest(from_number=1))):
-        pruned.import_final(blocks, justification)
-    while pruned.database.prune(5):
-        pass
-    peers = Peers(Remote("pruned", pruned, validator=SORTED[0].public), Remote("archive", source))
-    await catch_up(chain, peers)
-    assert not peers.charged
-    pruned.close()
-
-
-async def test_a_validator_in_step_does_not_fetch_until_it_is_needed(
-    source: Chain, chain: Chain, autojump_clock: Any
-) -> None:
-    remote = Remote("peer", source, claims=3)
-    sync = Synchronizer(chain, margin=8, imported=lambda: None)
-    sync.attach(Peers(remote))  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sync.run)
-        await trio.sleep(5)
-        assert not remote.requests
-        sync.need()
-        await trio.sleep(5)
-        assert chain.final_hash == source.final_hash
-        assert not sync.syncing
-        asked = len(remote.requests)
-        await trio.sleep(5)
-        assert len(remote.requests) == asked
-        nursery.cancel_scope.cancel()
-
-
-async def test_pages_that_wait_are_bounded_in_bytes(
-    source: Chain, chain: Chain, autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 4)
-    monkeypatch.setattr(node.sync, "MAX_HELD_BYTES", 1)
-    slow = Remote("slow", source, validator=SORTED[0].public, delay_s=0.9)
-    peers = Peers(slow, Remote("quick", source, delay_s=0.01))
-    sync = Synchronizer(chain, margin=0, imported=lambda: None)
-    sync.attach(peers)  # type: ignore[arg-type]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(sync.run)
-        await trio.sleep(0.5)
-        # One page ahead came and waits for the first; no more are asked for.
-        assert [request.from_number for request in peers.remotes["quick"].requests] == [5]
-        await trio.sleep(60)
-        assert chain.final_hash == source.final_hash
-        nursery.cancel_scope.cancel()
+    ahead, behind = chains
+    grow(ahead, (act(0),))
+    peers = Peers(behind, 8, peer=(0, lambda request: page(ahead, request)))
+    await peers.run(5)
+    assert not peers.asked  # within the margin, a validator gets its blocks from consensus
+    peers.sync.need()
+    await peers.run(0.5)
+    assert behind.final_hash == ahead.final_hash
+    assert "peer" not in peers.charged  # who has no more, and told nothing else, did nothing wrong
