@@ -13,6 +13,14 @@ Role = Literal["full", "validator"]
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """A block that the operator says is final."""
+
+    hash: bytes
+    number: int
+
+
+@dataclass(frozen=True)
 class NodeConfig:
     """One node. Ports of 0 are chosen by the system; `ready_file` then tells which they became.
 
@@ -20,7 +28,8 @@ class NodeConfig:
     final blocks whose state is kept, None for all of them (an archive). `worker_threads` limits the training
     process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
     demonstrations on a devnet alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
-    part in consensus, so that a new chain does not open its first round while nobody can train yet.
+    part in consensus, so that a new chain does not open its first round while nobody can train yet. A node without
+    blocks gets the state of `checkpoint` instead of all blocks before it.
 
     The ready file is one JSON object, written atomically once every service is up:
     {"pid", "name", "role", "chain", "genesis_hash", "peer_id", "p2p_port", "rpc_port", "rpc_address",
@@ -46,6 +55,7 @@ class NodeConfig:
     worker_behaviour: str = "honest"
     wait_for_worker_s: int = 0
     ready_file: Path | None = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def account(self) -> bytes | None:

@@ -10,6 +10,11 @@ def database_folder(base_path: Path) -> Path:
     return base_path / "db"
 
 
+def partial_database_folder(base_path: Path) -> Path:
+    """The database while it is made from a checkpoint (node/storage/importing.py)."""
+    return base_path / "db.partial"
+
+
 def consensus_log_file(base_path: Path) -> Path:
     """What this validator signed and must not contradict (node/consensus/log.py)."""
     return base_path / "consensus" / "log"

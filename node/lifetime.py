@@ -1,11 +1,16 @@
-"""Processes that must not outlive the one that started them."""
+"""When a process ends: with the one that started it, or on a signal."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
+
+import trio
+
+log = logging.getLogger("pocl.node")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -24,3 +29,15 @@ def die_with_parent(parent_pid: int, with_signal: int = signal.SIGTERM) -> None:
     if os.getppid() != parent_pid:
         # It ended between our start and the request, which therefore came too late.
         os.kill(os.getpid(), with_signal)
+
+
+async def stop_on_signal(
+    scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Cancel a scope on SIGINT or SIGTERM."""
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for number in signals:
+            log.info("stopping on %s", signal.Signals(number).name)
+            scope.cancel()
+            return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,17 +21,20 @@ import trio
 
 from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
+from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
 from node.disk_watch import DiskWatch
 from node.errors import NodeStartError, PoclError
-from node.layout import blobs_folder, consensus_log_file
+from node.layout import blobs_folder, consensus_log_file, partial_database_folder
+from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.offence_reporter import OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
+from node.state_pages import state_page
 from node.status.collect import StatusBoard
 from node.storage.errors import StorageError
 from node.sync import Synchronizer, page
@@ -40,7 +43,13 @@ from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import ss58_encode
 from pocl.v1.consensus_pb2 import ConsensusMessage
-from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
+from pocl.v1.network_pb2 import (
+    BlockAnnounce,
+    StateRequest,
+    StateResponse,
+    SyncRequest,
+    SyncResponse,
+)
 from pocl.v1.node_service_pb2 import PeerInfo
 from pocl.v1.round_pb2 import PHASE_NONE, Phase, RoundState
 from pocl.v1.worker_service_pb2 import BlobVisibility
@@ -72,13 +81,18 @@ _SIGNED = {"call", "stale"}
 def run_node(config: NodeConfig) -> None:
     """Run a node until SIGINT or SIGTERM. Raise PoclError with the reason when it cannot start or go on."""
     _configure_logging(config)
-    chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
     try:
-        trio.run(_run, config, chain)
+        if config.checkpoint is not None and not start_from_checkpoint(config):
+            return
+        chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+        # A download that was not finished: of no use to a chain that has begun otherwise.
+        shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
+        try:
+            trio.run(_run, config, chain)
+        finally:
+            chain.close()
     except BaseExceptionGroup as group:
         raise _first_cause(group) from None
-    finally:
-        chain.close()
 
 
 async def _run(config: NodeConfig, chain: Chain) -> None:
@@ -142,6 +156,7 @@ class Node:
             on_transactions=self._on_transactions,
             on_announce=self._on_announce,
             serve_sync=self._serve_sync,
+            serve_state=self._serve_state,
             final_number=lambda: self.chain.final_number,
             epoch=lambda: self.chain.epoch_change.epoch,
             may_serve=self._may_serve,
@@ -172,7 +187,7 @@ class Node:
         self.pool.subscribe(lambda event: self._gossip.set())
         async with trio.open_nursery() as nursery:
             # Before anything slow: a Ctrl-C during the start must stop the node as well.
-            await nursery.start(self._stop_on_signal, nursery.cancel_scope)
+            await nursery.start(stop_on_signal, nursery.cancel_scope)
             nursery.start_soon(self.disk.run)
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
@@ -193,16 +208,6 @@ class Node:
             finally:
                 with trio.CancelScope(shield=True):
                     await trio.to_thread.run_sync(rpc.stop)
-
-    async def _stop_on_signal(
-        self, scope: trio.CancelScope, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for number in signals:
-                log.info("stopping on %s", signal.Signals(number).name)
-                scope.cancel()
-                return
 
     async def _agree(self, driver: ConsensusDriver) -> None:
         if self.config.worker and self.config.wait_for_worker_s:
@@ -304,6 +309,12 @@ class Node:
     def _serve_sync(self, request: SyncRequest) -> SyncResponse:
         try:
             return page(self.chain, request)
+        except StorageError as error:
+            raise RequestFailed(str(error)) from None  # The disk watch ends the node.
+
+    def _serve_state(self, request: StateRequest) -> StateResponse:
+        try:
+            return state_page(self.chain, request)
         except StorageError as error:
             raise RequestFailed(str(error)) from None  # The disk watch ends the node.
 

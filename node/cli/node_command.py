@@ -14,7 +14,7 @@ import click
 from node.chain_spec import ChainSpec, load
 from node.cli.output import address, parse_hex
 from node.cli.secrets import DEV_NAMES, default_base_path, load_key, password_file_option
-from node.config import NodeConfig
+from node.config import Checkpoint, NodeConfig
 from node.errors import ConfigError
 from node.keystore import load_or_create_node_key
 from node.layout import node_key_file
@@ -50,6 +50,7 @@ class _Options:
     password_file: Path | None
     key: str | None
     ready_file: Path | None
+    checkpoint: str | None
     worker_behaviour: str
     die_with: int | None
 
@@ -105,6 +106,11 @@ def dev_key_flags(function: _Command) -> _Command:
 @password_file_option
 @click.option("--key", metavar="NAME", help="The validator's key in this node's keystore.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written as JSON once the node is up.")
+@click.option(
+    "--checkpoint",
+    metavar="HASH@HEIGHT",
+    help="Start a node without blocks from the state of this final block, which you trust.",
+)
 @click.option("--worker-behaviour", default="honest", hidden=True, help="A cheat to demonstrate on a devnet.")
 @click.option("--die-with", type=int, metavar="PID", hidden=True, help="Stop when this parent process ends.")
 def command(**options: Any) -> int:
@@ -161,6 +167,7 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         worker_behaviour=given.worker_behaviour,
         wait_for_worker_s=given.wait_for_worker,
         ready_file=given.ready_file,
+        checkpoint=None if given.checkpoint is None else _checkpoint(given.checkpoint),
     )
 
 
@@ -198,3 +205,12 @@ def _pruning(text: str) -> int | None:
     if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 2**63:
         raise ConfigError(f"--pruning {text} is neither archive nor a number of blocks of at least 1")
     return int(text)
+
+
+def _checkpoint(text: str) -> Checkpoint:
+    hash, _, height = text.partition("@")
+    if not height.isascii() or not height.isdecimal() or not 1 <= int(height) < 2**63:
+        raise ConfigError(
+            f"--checkpoint {text[:100]} is no HASH@HEIGHT: a block's hash, @, its number from 1 on"
+        )
+    return Checkpoint(parse_hex(hash, "the checkpoint's block hash", 32), int(height))

@@ -1,7 +1,7 @@
 """The node's network: who is a peer, and what goes between the peers and the node.
 
 Three notification protocols (/pocl/<genesis hex>/consensus/1, /blocks/1, /transactions/1; session.py) and
-three request-response ones, one stream a request (/sync/1, /blobs/1, /peers/1). Messages of consensus go to
+four request-response ones, one stream a request (/sync/1, /state/1, /blobs/1, /peers/1). Messages of consensus go to
 every peer directly and are not relayed; block announcements are relayed once by each node that finds them
 valid; transactions go on when the pool accepts them.
 
@@ -16,9 +16,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import trio
+from google.protobuf.message import Message
 
 from node.blobs import BlobStore
 from node.errors import ConfigError
@@ -35,23 +36,32 @@ from node.network.link import Link, Stream
 from node.network.reputation import MALFORMED, Reputation
 from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject, Violation
 from node.network.types import Handlers, NetworkSettings, Peer, RequestFailed
-from pocl.v1.network_pb2 import Handshake, SyncRequest, SyncResponse
+from pocl.v1.network_pb2 import Handshake, StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import CodecError, encode
 
 logger = logging.getLogger(__name__)
 
+M = TypeVar("M", bound=Message)
+
 SYNC = "sync"
-MAX_SYNC_ANSWER = 16 * 2**20
-"""Bytes of a SyncResponse: 8 MiB of blocks, the last of which may go beyond, and its justification."""
+STATE = "state"
+MAX_ANSWER = 16 * 2**20
+"""Bytes of an answer about blocks or state: twice what the largest page or part has (node/sync.py)."""
 
 _SYNC_REQUEST_BYTES = 64
+_STATE_REQUEST_BYTES = 128
 _SERVE_S = 30.0
 _UNADMITTED = 32
 """Connections beyond the peers' places, those still shaking hands: the oldest makes place for the next."""
 
 _GUARD_S = 0.1
 
-_REQUESTS = {SYNC: (10.0, 30.0), blob_exchange.BLOBS: (100.0, 400.0), dialler.PEERS: (1.0, 10.0)}
+_REQUESTS = {
+    SYNC: (10.0, 30.0),
+    STATE: (20.0, 60.0),
+    blob_exchange.BLOBS: (100.0, 400.0),
+    dialler.PEERS: (1.0, 10.0),
+}
 """Requests of one peer that are answered a second, and at once; more have to wait."""
 
 _SYNC_ANSWERS = 4
@@ -140,18 +150,30 @@ class Network:
 
     async def request_sync(self, peer_id: str, request: SyncRequest, timeout_s: float = 20.0) -> SyncResponse:
         """Ask a connected peer for blocks. Raise RequestFailed."""
+        answer = await self._request(peer_id, SYNC, request, SyncResponse, MAX_ANSWER, timeout_s)
+        session = self._admitted.get(peer_id)
+        if session is not None and session.peer is not None:
+            session.peer.final_number = max(session.peer.final_number, answer.final_number)
+        return answer
+
+    async def request_state(
+        self, peer_id: str, request: StateRequest, timeout_s: float = 20.0
+    ) -> StateResponse:
+        """Ask a connected peer for headers or state. Raise RequestFailed."""
+        return await self._request(peer_id, STATE, request, StateResponse, MAX_ANSWER, timeout_s)
+
+    async def _request(
+        self, peer_id: str, name: str, request: Message, answer: type[M], max_bytes: int, timeout_s: float
+    ) -> M:
         session = self._admitted.get(peer_id)
         if session is None:
             raise RequestFailed(f"peer {peer_id} is not connected")
-        data = await session.request(SYNC, encode(request), MAX_SYNC_ANSWER, timeout_s)
+        data = await session.request(name, encode(request), max_bytes, timeout_s)
         try:
-            answer = decode_bounded(SyncResponse, data)
+            return decode_bounded(answer, data)
         except CodecError as error:
-            self.penalize(peer_id, MALFORMED, f"its answer to a sync request: {error}")
+            self.penalize(peer_id, MALFORMED, f"its answer to a {name} request: {error}")
             raise RequestFailed(f"peer {peer_id}: {error}") from None
-        if session.peer is not None:
-            session.peer.final_number = max(session.peer.final_number, answer.final_number)
-        return answer
 
     async def fetch_blob(
         self, name: bytes, max_bytes: int, holder: bytes | None = None, timeout_s: float = 60.0
@@ -295,22 +317,30 @@ class Network:
         for subject in SUBJECTS:
             self._host.serve(self.protocol(subject.name), of_subject(subject))
         of_request(SYNC, _SYNC_REQUEST_BYTES, self._answer_sync)
+        of_request(STATE, _STATE_REQUEST_BYTES, self._answer_state)
         of_request(blob_exchange.BLOBS, blob_exchange.MAX_REQUEST_BYTES, self._answer_blob)
         of_request(dialler.PEERS, 0, self._answer_peers)
 
-    async def _answer_sync(self, _session: Session, data: bytes) -> bytes:
+    async def _answer(self, kind: type[M], data: bytes, serve: Callable[[M], Message], most: int) -> bytes:
+        """Answer a request on a thread, for answers come from the database."""
         try:
-            request = decode_bounded(SyncRequest, data)
+            request = decode_bounded(kind, data)
         except CodecError as error:
             raise Violation(str(error)) from None
 
         def answer() -> bytes:
-            data = encode(self._handlers.serve_sync(request))
-            if len(data) > MAX_SYNC_ANSWER:
-                raise ValueError(f"a sync answer of {len(data)} bytes: peers would call it a violation")
+            data = encode(serve(request))
+            if len(data) > most:
+                raise ValueError(f"an answer of {len(data)} bytes: peers would call it a violation")
             return data
 
         return await trio.to_thread.run_sync(answer, limiter=self._reading)
+
+    async def _answer_sync(self, _session: Session, data: bytes) -> bytes:
+        return await self._answer(SyncRequest, data, self._handlers.serve_sync, MAX_ANSWER)
+
+    async def _answer_state(self, _session: Session, data: bytes) -> bytes:
+        return await self._answer(StateRequest, data, self._handlers.serve_state, MAX_ANSWER)
 
     async def _answer_blob(self, _session: Session, data: bytes) -> bytes:
         return await answer_blob(data, self._blobs, self._handlers.may_serve, self._reading)

@@ -12,7 +12,7 @@ from node.blobs import BlobMeta
 from node.errors import PoclError
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
-from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
+from pocl.v1.network_pb2 import BlockAnnounce, StateRequest, StateResponse, SyncRequest, SyncResponse
 
 
 class RequestFailed(PoclError):
@@ -109,6 +109,9 @@ class Handlers:
     """A peer is connected both ways; what is sent to it from now on arrives in order."""
 
     off_peer: Callable[[Peer], None] = lambda peer: None
+
+    serve_state: Callable[[StateRequest], StateResponse] = lambda request: StateResponse()
+    """Answer a request for headers or state, within its max_bytes. Called on a worker thread."""
 
     is_validator: Callable[[bytes], bool] = lambda account: True
     """Whether an account is in the current validator set: such peers get the kept slots."""

@@ -9,7 +9,8 @@ Rules:
 - A disk that fails once is not trusted again: whoever meets the failure gets StorageError, and `on_failure` is
   told, so that the node stops even where the error ends in a peer's session or a client's call.
 - Pruning walks the stale index, never a range of versions: old nodes and values that are still in use stay.
-Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening in opening.py.
+Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening in opening.py, beginning from a
+block other than 0 in importing.py.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Database:
         # The newest version that may be in the flat values: raised before a commit writes (see state.py).
         self.newest_version = self._final[0] if self._final else -1
         self.oldest_state = schema.number_of(db.get(schema.META_OLDEST_STATE, schema.u64(0)))
+        checkpoint = db.get(schema.META_CHECKPOINT)
+        self._oldest_justification = schema.number_of(checkpoint[: schema.U64]) if checkpoint else 1
 
     @classmethod
     def open(cls, path: Path, genesis_hash: bytes) -> Database:
@@ -116,6 +119,11 @@ class Database:
             raise StorageError(f"{self.path}: holds no block yet")
         return self._final
 
+    @property
+    def oldest_body(self) -> int:
+        """The number of the oldest block that is kept whole."""
+        return schema.number_of(self.get(schema.META_OLDEST_BODY) or schema.u64(0))
+
     def hash(self, number: int) -> bytes | None:
         """Return the hash of final block `number`."""
         return self.get(schema.HASH + schema.u64(number))
@@ -148,8 +156,9 @@ class Database:
         return None if data is None else tuple(BlockEvents.FromString(data).events)
 
     def justification(self, number: int) -> Justification | None:
-        """Return why final block `number` is final; None for block 0 and above the last final one."""
-        if number < 1 or self._final is None or number > self._final[0]:
+        """Return why final block `number` is final; None for block 0, above the last final one, and below the
+        one that this database began with."""
+        if number < self._oldest_justification or self._final is None or number > self._final[0]:
             return None
         start, stop = schema.JUSTIFICATION + schema.u64(number), schema.end_of(schema.JUSTIFICATION)
         try:

@@ -23,7 +23,7 @@ the keys and ends each, so that no key's history mixes with that of a longer key
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 U64 = 8
 _MAX = 2**64 - 1
@@ -51,6 +51,10 @@ META_OLDEST_STATE = META + b"oldest-state"
 """u64 number of the oldest block whose state can be read."""
 META_OLDEST_BODY = META + b"oldest-body"
 """u64 number of the oldest block whose body and events are kept."""
+META_CHECKPOINT = META + b"checkpoint"
+"""u64 number, then the hash, of the block whose state was downloaded (importing.py); absent in other databases."""
+META_NEXT_PATH = META + b"next-path"
+"""The path from which on the entries of that state are still missing; empty when none are."""
 
 STALE_REPLACED = 0
 """Kind of a stale tree node or history entry: something newer took its place."""

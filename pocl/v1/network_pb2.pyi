@@ -1,5 +1,6 @@
 from pocl.v1 import block_pb2 as _block_pb2
 from pocl.v1 import consensus_pb2 as _consensus_pb2
+from pocl.v1 import proof_pb2 as _proof_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -62,14 +63,40 @@ class SyncRequest(_message.Message):
     def __init__(self, from_number: _Optional[int] = ..., max_blocks: _Optional[int] = ..., max_bytes: _Optional[int] = ...) -> None: ...
 
 class SyncResponse(_message.Message):
-    __slots__ = ("blocks", "justification", "final_number")
+    __slots__ = ("blocks", "justification", "final_number", "closing", "oldest_number")
     BLOCKS_FIELD_NUMBER: _ClassVar[int]
     JUSTIFICATION_FIELD_NUMBER: _ClassVar[int]
     FINAL_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CLOSING_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_NUMBER_FIELD_NUMBER: _ClassVar[int]
     blocks: _containers.RepeatedCompositeFieldContainer[_block_pb2.Block]
     justification: _consensus_pb2.Justification
     final_number: int
-    def __init__(self, blocks: _Optional[_Iterable[_Union[_block_pb2.Block, _Mapping]]] = ..., justification: _Optional[_Union[_consensus_pb2.Justification, _Mapping]] = ..., final_number: _Optional[int] = ...) -> None: ...
+    closing: _containers.RepeatedCompositeFieldContainer[_consensus_pb2.Justification]
+    oldest_number: int
+    def __init__(self, blocks: _Optional[_Iterable[_Union[_block_pb2.Block, _Mapping]]] = ..., justification: _Optional[_Union[_consensus_pb2.Justification, _Mapping]] = ..., final_number: _Optional[int] = ..., closing: _Optional[_Iterable[_Union[_consensus_pb2.Justification, _Mapping]]] = ..., oldest_number: _Optional[int] = ...) -> None: ...
+
+class StateRequest(_message.Message):
+    __slots__ = ("block_hash", "start", "max_bytes")
+    BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    block_hash: bytes
+    start: bytes
+    max_bytes: int
+    def __init__(self, block_hash: _Optional[bytes] = ..., start: _Optional[bytes] = ..., max_bytes: _Optional[int] = ...) -> None: ...
+
+class StateResponse(_message.Message):
+    __slots__ = ("found", "headers", "justification", "entries")
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    JUSTIFICATION_FIELD_NUMBER: _ClassVar[int]
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    found: bool
+    headers: _containers.RepeatedCompositeFieldContainer[_block_pb2.Header]
+    justification: _consensus_pb2.Justification
+    entries: _proof_pb2.StateRange
+    def __init__(self, found: _Optional[bool] = ..., headers: _Optional[_Iterable[_Union[_block_pb2.Header, _Mapping]]] = ..., justification: _Optional[_Union[_consensus_pb2.Justification, _Mapping]] = ..., entries: _Optional[_Union[_proof_pb2.StateRange, _Mapping]] = ...) -> None: ...
 
 class BlobRequest(_message.Message):
     __slots__ = ("hash", "offset", "max_bytes")

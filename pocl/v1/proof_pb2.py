@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13pocl/v1/proof.proto\x12\x07pocl.v1\"x\n\nStateProof\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x10\n\x08siblings\x18\x04 \x03(\x0c\x12\x12\n\nother_path\x18\x05 \x01(\x0c\x12\x18\n\x10other_value_hash\x18\x06 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13pocl/v1/proof.proto\x12\x07pocl.v1\"x\n\nStateProof\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x0e\n\x06\x65xists\x18\x02 \x01(\x08\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x10\n\x08siblings\x18\x04 \x03(\x0c\x12\x12\n\nother_path\x18\x05 \x01(\x0c\x12\x18\n\x10other_value_hash\x18\x06 \x01(\x0c\"(\n\nStateEntry\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\"l\n\nStateRange\x12\r\n\x05start\x18\x01 \x01(\x0c\x12$\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x13.pocl.v1.StateEntry\x12\x0c\n\x04last\x18\x03 \x01(\x08\x12\x0c\n\x04left\x18\x04 \x03(\x0c\x12\r\n\x05right\x18\x05 \x03(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,4 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATEPROOF']._serialized_start=32
   _globals['_STATEPROOF']._serialized_end=152
+  _globals['_STATEENTRY']._serialized_start=154
+  _globals['_STATEENTRY']._serialized_end=194
+  _globals['_STATERANGE']._serialized_start=196
+  _globals['_STATERANGE']._serialized_end=304
 # @@protoc_insertion_point(module_scope)

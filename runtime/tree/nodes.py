@@ -4,10 +4,11 @@ A node stands for four levels of the binary tree that runtime/proof.py defines. 
 `depth` nibbles of a path, and it is written once, under
     key     = u64be(version) || u8(depth) || the prefix, packed, an odd last nibble in the upper half
     empty   = 0x00                                    the root of a tree without leaves, nothing else
-    leaf    = 0x01 || path[32] || value hash[32]      at the shortest prefix that no other leaf shares
+    leaf    = 0x01 || path[32] || value hash[32] || key   at the shortest prefix that no other leaf shares
     branch  = 0x02 || u16be(present) || u16be(leaves) || u64be version a child || hash[32] a child
 A branch has at least two leaves below it. In both its bitmaps bit i stands for the child under nibble i;
-`leaves` tells which children are leaves. A child's version completes its key.
+`leaves` tells which children are leaves. A child's version completes its key. A leaf's hash does not cover the
+state key: it is there so that who walks the tree can name what it finds (range.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 
 from pocl.hashing import HASH_SIZE
 from runtime.frame.errors import RuntimeFault
@@ -44,6 +45,19 @@ class NodeReader(Protocol):
 
 class MissingNode(RuntimeFault):
     """A node that the tree of a version needs is not stored: that version is pruned, or the store is damaged."""
+
+
+class Leaf(NamedTuple):
+    """A leaf in memory; how deep it sits depends on the others."""
+
+    path: bytes
+    hashed_value: bytes
+    key: bytes
+
+    @property
+    def hash(self) -> bytes:
+        """The leaf's hash."""
+        return leaf_hash(self.path, self.hashed_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +179,22 @@ def nibble_at(path: bytes, depth: int) -> int:
     return byte & 0x0F if depth & 1 else byte >> 4
 
 
-def encode_leaf(path: bytes, hashed_value: bytes) -> bytes:
+def encode_leaf(leaf: Leaf) -> bytes:
     """Return the bytes of a leaf."""
-    return bytes((LEAF,)) + path + hashed_value
+    return bytes((LEAF,)) + leaf.path + leaf.hashed_value + leaf.key
 
 
-def decode_leaf(data: bytes) -> tuple[bytes, bytes]:
-    """Return path and value hash of a leaf's bytes."""
-    return data[1 : 1 + HASH_SIZE], data[1 + HASH_SIZE :]
+def decode_leaf(data: bytes) -> Leaf:
+    """Return the leaf of bytes that `encode_leaf` made."""
+    middle, end = 1 + HASH_SIZE, 1 + 2 * HASH_SIZE
+    return Leaf(data[1:middle], data[middle:end], data[end:])
 
 
 def stored_hash(data: bytes) -> bytes:
     """Return the hash of a node from its stored bytes."""
     if data[0] == BRANCH:
         return Branch.decode(data).hash()
-    return leaf_hash(*decode_leaf(data)) if data[0] == LEAF else EMPTY_ROOT
+    return decode_leaf(data).hash if data[0] == LEAF else EMPTY_ROOT
 
 
 def read_node(reader: NodeReader, key: bytes) -> bytes:

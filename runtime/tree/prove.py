@@ -8,6 +8,7 @@ from runtime.tree.nodes import (
     BRANCH,
     LEAF,
     Branch,
+    Leaf,
     NodeReader,
     child_key,
     decode_leaf,
@@ -26,21 +27,19 @@ def prove(reader: NodeReader, version: int, key: bytes, value: bytes | None) -> 
     siblings: list[bytes] = []
     end = _descend(reader, version, path, siblings)
     proof = StateProof(key=key, siblings=reversed(siblings))
-    found = end if end is not None and end[0] == path else None
+    found = end if end is not None and end.path == path else None
     if found is not None:
-        if value is None or found[1] != value_hash(value):
+        if value is None or found.hashed_value != value_hash(value):
             raise ValueError(f"state tree: key 0x{key.hex()} has another value in version {version}")
         proof.exists, proof.value = True, value
     elif value is not None:
         raise ValueError(f"state tree: key 0x{key.hex()} has no value in version {version}")
     elif end is not None:
-        proof.other_path, proof.other_value_hash = end
+        proof.other_path, proof.other_value_hash = end.path, end.hashed_value
     return proof
 
 
-def _descend(
-    reader: NodeReader, version: int, path: bytes, siblings: list[bytes]
-) -> tuple[bytes, bytes] | None:
+def _descend(reader: NodeReader, version: int, path: bytes, siblings: list[bytes]) -> Leaf | None:
     """Return the leaf at the end of the search for `path`, None for an empty place; collect binary siblings
     from the root down."""
     data = read_node(reader, root_key(version))

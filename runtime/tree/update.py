@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
-from runtime.proof import EMPTY_ROOT, key_path, leaf_hash, value_hash
+from runtime.proof import EMPTY_ROOT, key_path, value_hash
 from runtime.tree.nodes import (
     EMPTY,
     EMPTY_NODE,
     LEAF,
     RADIX,
     Branch,
+    Leaf,
     NodeReader,
     TreeUpdate,
     child_key,
@@ -35,21 +36,15 @@ from runtime.tree.nodes import (
 )
 
 
-class _Leaf(NamedTuple):
-    """A leaf that is not placed yet: whoever gets it decides how deep it sits."""
+class _Change(NamedTuple):
+    """What is to become of a leaf; a value hash of None is for one to be gone."""
 
     path: bytes
-    hashed_value: bytes
+    hashed_value: bytes | None
+    key: bytes
 
 
-_Live = tuple[bytes, bytes]
-"""Path and value hash of a leaf to be there."""
-
-_Change = tuple[bytes, bytes | None]
-"""Path and value hash, or None for a leaf to be gone."""
-
-
-_Item = TypeVar("_Item", _Live, _Change)
+_Item = TypeVar("_Item", Leaf, _Change)
 
 
 class _Unchanged:
@@ -58,7 +53,7 @@ class _Unchanged:
 
 _UNCHANGED = _Unchanged()
 
-_Subtree = _Leaf | bytes | None
+_Subtree = Leaf | bytes | None
 """A new subtree: a leaf to be placed, the hash of a branch that was written, or nothing."""
 
 
@@ -72,12 +67,28 @@ def update(
     """
     if base_version is not None and new_version <= base_version:
         raise ValueError(f"version {new_version} cannot follow version {base_version}")
-    items: list[_Change] = sorted(
-        (key_path(key), None if value is None else value_hash(value)) for key, value in changes.items()
-    )
     writer = _Writer(reader, new_version)
-    root = writer.root(base_version, items)
+    root = writer.root(base_version, _sorted(changes))
     return TreeUpdate(new_version, root, writer.nodes, writer.stale)
+
+
+def extend(reader: NodeReader, version: int, entries: Mapping[bytes, bytes], *, first: bool) -> TreeUpdate:
+    """Return what more entries make of a tree that grows in place, all under one version, until it is whole.
+
+    `first` says that nothing was stored yet. Nodes may be written anew under their keys; `stale` are those
+    whose place is given up, to be removed at once. For a state that comes in parts, not for one that follows
+    another.
+    """
+    writer = _Writer(reader, version)
+    root = writer.root(None if first else version, _sorted(entries))
+    return TreeUpdate(version, root, writer.nodes, [key for key in writer.stale if key not in writer.nodes])
+
+
+def _sorted(changes: Mapping[bytes, bytes | None]) -> list[_Change]:
+    return sorted(
+        _Change(key_path(key), None if value is None else value_hash(value), key)
+        for key, value in changes.items()
+    )
 
 
 class _Writer:
@@ -111,7 +122,7 @@ class _Writer:
         if subtree is None:
             self.nodes[root_key(self.version)] = EMPTY_NODE
             return EMPTY_ROOT
-        if isinstance(subtree, _Leaf):
+        if isinstance(subtree, Leaf):
             return self._write_leaf(root_key(self.version), subtree)
         return subtree
 
@@ -120,7 +131,7 @@ class _Writer:
         if data[0] == LEAF:
             return self._apply_to_leaf(key, data, depth, items)
         branch, path = Branch.decode(data), items[0][0]
-        placed: list[tuple[int, _Leaf]] = []
+        placed: list[tuple[int, Leaf]] = []
         subtree: _Subtree | _Unchanged
         changed = False
         for nibble, part in _by_nibble(items, depth):
@@ -145,7 +156,7 @@ class _Writer:
     ) -> _Subtree | _Unchanged:
         leaf = decode_leaf(data)
         live = _live(items)
-        if all(path != leaf[0] for path, _ in items):
+        if all(item.path != leaf.path for item in items):
             live.append(leaf)
             live.sort()
         if live == [leaf]:
@@ -153,29 +164,29 @@ class _Writer:
         self.stale.append(key)
         return self._build(live, depth)
 
-    def _build(self, live: list[_Live], depth: int) -> _Subtree:
+    def _build(self, live: list[Leaf], depth: int) -> _Subtree:
         """Write a new subtree at `depth` that holds these leaves, sorted by path."""
         if len(live) <= 1:
-            return _Leaf(*live[0]) if live else None
+            return live[0] if live else None
         branch = Branch.empty()
-        placed: list[tuple[int, _Leaf]] = []
+        placed: list[tuple[int, Leaf]] = []
         for nibble, part in _by_nibble(live, depth):
             self._set_child(branch, nibble, self._build(part, depth + 1), placed)
         return self._finish(branch, live[0][0], depth, placed)
 
     def _set_child(
-        self, branch: Branch, nibble: int, subtree: _Subtree, placed: list[tuple[int, _Leaf]]
+        self, branch: Branch, nibble: int, subtree: _Subtree, placed: list[tuple[int, Leaf]]
     ) -> None:
         branch.versions[nibble] = self.version
         branch.leaves &= ~(1 << nibble)
-        if isinstance(subtree, _Leaf):
+        if isinstance(subtree, Leaf):
             branch.leaves |= 1 << nibble
-            branch.hashes[nibble] = leaf_hash(*subtree)
+            branch.hashes[nibble] = subtree.hash
             placed.append((nibble, subtree))
         else:
             branch.hashes[nibble] = subtree
 
-    def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, _Leaf]]) -> _Subtree:
+    def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, Leaf]]) -> _Subtree:
         """Write the branch and its new leaves, unless one leaf or nothing is left: then hand that up."""
         children = RADIX - branch.hashes.count(None)
         if children == 0:
@@ -183,24 +194,24 @@ class _Writer:
         if children == 1 and branch.leaves:
             return placed[0][1] if placed else self._take_leaf(branch, path, depth)
         for nibble, leaf in placed:
-            self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(*leaf)
+            self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(leaf)
         self.nodes[node_key(self.version, path, depth)] = branch.encode()
         return branch.hash()
 
-    def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> _Leaf:
+    def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> Leaf:
         """Take the one stored leaf below a collapsing branch out of its place."""
         nibble = branch.leaves.bit_length() - 1
         key = child_key(branch.versions[nibble], path, depth, nibble)
         self.stale.append(key)
-        return _Leaf(*decode_leaf(read_node(self.reader, key)))
+        return decode_leaf(read_node(self.reader, key))
 
-    def _write_leaf(self, key: bytes, leaf: _Leaf) -> bytes:
-        self.nodes[key] = encode_leaf(*leaf)
-        return leaf_hash(*leaf)
+    def _write_leaf(self, key: bytes, leaf: Leaf) -> bytes:
+        self.nodes[key] = encode_leaf(leaf)
+        return leaf.hash
 
 
-def _live(items: list[_Change]) -> list[_Live]:
-    return [(path, hashed) for path, hashed in items if hashed is not None]
+def _live(items: list[_Change]) -> list[Leaf]:
+    return [Leaf(path, hashed, key) for path, hashed, key in items if hashed is not None]
 
 
 def _by_nibble(items: list[_Item], depth: int) -> Iterator[tuple[int, list[_Item]]]:

@@ -74,15 +74,20 @@ class Peers:
         self.pages += 1
 
 
-def test_a_page_never_crosses_an_epoch_and_ends_with_its_own_certificate(chains: list[Chain]) -> None:
+def test_a_page_shows_why_each_epoch_is_over_and_ends_with_its_own_certificate(chains: list[Chain]) -> None:
     chain = chains[0]
     for nonce, call in enumerate((act, act, close, act)):
         grow(chain, (call(nonce),))
     first = page(chain, SyncRequest(from_number=0))
-    assert numbers(first) == [1, 2, 3]
+    assert numbers(first) == [1, 2, 3, 4]
     assert first.final_number == 4
-    assert first.justification == chain.justification(3)
+    assert first.justification == chain.justification(4)
     assert not first.justification.descendants
+    assert list(first.closing) == [chain.justification(3)]
+    # A closing block at the end has its justification as any last block has.
+    to_closing = page(chain, SyncRequest(from_number=0, max_blocks=3))
+    assert to_closing.justification == chain.justification(3)
+    assert not to_closing.closing
     assert numbers(page(chain, SyncRequest(from_number=4))) == [4]
     assert numbers(page(chain, SyncRequest(from_number=1, max_blocks=2))) == [1, 2]
     assert numbers(page(chain, SyncRequest(from_number=1, max_bytes=1))) == [1]

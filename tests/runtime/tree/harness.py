@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from runtime.proof import EMPTY_ROOT, PATH_BITS, key_path, leaf_hash, node_hash, value_hash
 from runtime.tree import TreeUpdate, root_key, update
-from runtime.tree.nodes import BRANCH, RADIX, Branch, decode_leaf
+from runtime.tree.nodes import BRANCH, LEAF, RADIX, Branch, decode_leaf
 
 
 def colliding_keys(count: int = 24, candidates: int = 30_000) -> list[bytes]:
@@ -89,9 +89,8 @@ class Tree:
 
     def leaves(self, version: int) -> dict[bytes, bytes]:
         """Return path -> value hash of all leaves of a version."""
-        return dict(
-            decode_leaf(self.nodes[key]) for key in self.reachable(version) if len(self.nodes[key]) == 65
-        )
+        stored = (self.nodes[key] for key in self.reachable(version))
+        return dict(decode_leaf(data)[:2] for data in stored if data[0] == LEAF)
 
 
 def _children(key: bytes, branch: Branch) -> list[bytes]:
