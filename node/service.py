@@ -32,6 +32,7 @@ from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
 from node.sync import Synchronizer, page
+from node.visibility import may_leave
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
@@ -39,8 +40,7 @@ from pocl.keys import ss58_encode
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import BlockAnnounce
 from pocl.v1.node_service_pb2 import PeerInfo
-from pocl.v1.round_pb2 import PHASE_NONE, Phase, RoundState
-from pocl.v1.worker_service_pb2 import BlobVisibility
+from pocl.v1.round_pb2 import RoundState
 from runtime.blocks import ExecutedBlock
 from runtime.codec import encode
 from runtime.frame import InvalidTransaction
@@ -285,17 +285,7 @@ class Node:
 
     def _may_serve(self, meta: BlobMeta) -> bool:
         """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""
-        if meta.visibility == BlobVisibility.PUBLIC:
-            return True
-        opens: dict[int, int] = {
-            BlobVisibility.AFTER_TRAIN: Phase.TRAIN,
-            BlobVisibility.AFTER_REVEAL: Phase.REVEAL,
-        }
-        after = opens.get(meta.visibility)
-        if after is None or meta.round > self.round.round:
-            return False
-        over = meta.round < self.round.round or self.round.phase == PHASE_NONE
-        return over or self.round.phase > after
+        return may_leave(meta.round, meta.visibility, self.round)
 
     def _peer_infos(self) -> list[PeerInfo]:
         return [
