@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
-from pocl.v1.consensus_pb2 import ConsensusMessage
-
-Deliver = Callable[[int, int, ConsensusMessage], None]
+Deliver = Callable[[int, int, Any], None]
+"""Takes sender, receiver, message."""
 
 
 @dataclass
@@ -44,10 +44,15 @@ class VirtualNetwork:
         self._order += 1
         heapq.heappush(self._heap, (self.now + delay, self._order, what, arguments))
 
-    def send(self, sender: int, receiver: int, message: ConsensusMessage, extra: float = 0.0) -> None:
+    def linked(self, one: int, other: int) -> bool:
+        """Tell whether two nodes hear each other now."""
+        sides = self.conditions.sides
+        return not sides or any(one in side and other in side for side in sides)
+
+    def send(self, sender: int, receiver: int, message: Any, extra: float = 0.0) -> None:
         """Send over a link as it is now."""
         link, draw = self.conditions, self._random.random
-        if link.sides and not any(sender in side and receiver in side for side in link.sides):
+        if not self.linked(sender, receiver):
             return
         if link.loss and draw() < link.loss:
             return
@@ -58,7 +63,7 @@ class VirtualNetwork:
                 delay += draw() * link.slow_delay
             self.later(delay, self._deliver, sender, receiver, message)
 
-    def broadcast(self, sender: int, message: ConsensusMessage, extra: float = 0.0) -> None:
+    def broadcast(self, sender: int, message: Any, extra: float = 0.0) -> None:
         """Send to everybody else."""
         for receiver in range(self._nodes):
             if receiver != sender:
@@ -72,3 +77,20 @@ class VirtualNetwork:
             what(*arguments)
         if not done():
             self.now = max(self.now, until)
+
+
+def draw_conditions(random: Random, nodes: int) -> Conditions:
+    """Return links that are bad in some way, in half of the cases cut between two groups of nodes."""
+    sides: list[set[int]] = []
+    if random.random() < 0.5:
+        cut = set(random.sample(range(nodes), random.randint(1, nodes - 1)))
+        sides = [cut, set(range(nodes)) - cut]
+    return Conditions(
+        min_delay=1,
+        max_delay=random.choice((20, 60, 200)),
+        slow=random.choice((0, 0.1, 0.3)),
+        slow_delay=random.choice((300, 1500)),
+        loss=random.choice((0, 0.05, 0.3)),
+        duplication=random.choice((0, 0.1)),
+        sides=sides,
+    )
