@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from pocl.v1.consensus_pb2 import FINALIZE, ConsensusMessage
+
 Deliver = Callable[[int, int, Any], None]
 """Takes sender, receiver, message."""
 
@@ -22,6 +24,8 @@ class Conditions:
     slow_delay: float = 0.0
     loss: float = 0.0
     duplication: float = 0.0
+    no_finality: bool = False
+    """Nearly all FINALIZE votes and certificates get lost: notarized blocks pile up."""
     sides: list[set[int]] = field(default_factory=list)
     """Groups of nodes that do not hear each other; a node in none hears nobody."""
 
@@ -56,6 +60,8 @@ class VirtualNetwork:
             return
         if link.loss and draw() < link.loss:
             return
+        if link.no_finality and finalizes(message) and draw() < 0.9:
+            return
         copies = 2 if link.duplication and draw() < link.duplication else 1
         for _ in range(copies):
             delay = link.min_delay + draw() * (link.max_delay - link.min_delay) + extra
@@ -79,6 +85,13 @@ class VirtualNetwork:
             self.now = max(self.now, until)
 
 
+def finalizes(message: Any) -> bool:
+    """Tell whether a message is of a FINALIZE vote or certificate."""
+    if not isinstance(message, ConsensusMessage):
+        return False
+    return FINALIZE in (message.vote.kind, message.certificate.kind)
+
+
 def draw_conditions(random: Random, nodes: int) -> Conditions:
     """Return links that are bad in some way, in half of the cases cut between two groups of nodes."""
     sides: list[set[int]] = []
@@ -92,5 +105,6 @@ def draw_conditions(random: Random, nodes: int) -> Conditions:
         slow_delay=random.choice((300, 1500)),
         loss=random.choice((0, 0.05, 0.3)),
         duplication=random.choice((0, 0.1)),
+        no_finality=random.random() < 0.25,
         sides=sides,
     )

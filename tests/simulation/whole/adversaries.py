@@ -11,6 +11,7 @@ from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY, ConsensusMessage,
 from pocl.v1.model_propose_pb2 import ModelProposeCall
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from pocl.v1.vote_pb2 import VoteCall
+from runtime.blocks import header_hash
 from runtime.frame import InvalidBlock
 from tests.simulation.adversaries import ForkingCore, LateLinks, Loose, VotesForAll
 from tests.simulation.whole.node import Transactions, WholeNode
@@ -99,7 +100,17 @@ class EquivocatingProposer(Faulty):
     def broadcast(self, message: ConsensusMessage) -> None:
         """Send proposals with two faces."""
         if message.HasField("proposal"):
-            self.show(self._face(message.proposal), self._face(message.proposal))
+            first = self._face(message.proposal)
+            if self.simulation.random.random() < 0.5:
+                # The same lie to all is the one that could come through.
+                second = first
+                self.simulation.network.broadcast(self.index, ConsensusMessage(proposal=first))
+            else:
+                second = self._face(message.proposal)
+                self.show(first, second)
+            for face in (first, second):
+                for kind in (NOTARIZE, FINALIZE):
+                    self.vote(face.epoch, face.view, kind, header_hash(face.block.header))
         else:
             super().broadcast(message)
 
@@ -107,27 +118,29 @@ class EquivocatingProposer(Faulty):
         face = Proposal()
         face.CopyFrom(proposal)
         header, random = face.block.header, self.simulation.random
+        parent, epoch, extrinsics = header.parent_hash, header.epoch, list(face.block.extrinsics)
         way = random.randrange(5)
-        if way == 0 or header.author != self.account or header.view != proposal.view:
-            pass
+        if header.view != proposal.view:
+            # A closing block proposed again: extend it instead.
+            parent, epoch, extrinsics = header_hash(header), header.next_epoch.epoch, []
         elif way == 1:
             header.state_root = random.randbytes(32)
-        else:
-            parent = header.parent_hash
-            if way == 2:
-                # Another parent than the certificates show: the one before, or the last final block.
-                above = self.chain.header(parent)
-                parent = self.chain.final_hash if above is None else above.parent_hash
+        elif way == 2:
+            # Another parent than the certificates show: the one before, or the last final block.
+            above = self.chain.header(parent)
+            parent = self.chain.final_hash if above is None else above.parent_hash
+        elif way == 3:
             old = self.simulation.past_extrinsics
-            extrinsics = random.sample(old, min(len(old), 3)) if way == 3 else []
+            extrinsics = random.sample(old, min(len(old), 3)) + extrinsics
+        if way > 1:
             try:
                 made = self.chain.propose(
                     parent,
-                    epoch=header.epoch,
-                    view=header.view,
+                    epoch=epoch,
+                    view=proposal.view,
                     timestamp_ms=header.timestamp_ms + random.choice((0, 1, 300, 10_000)),
                     author=self.account,
-                    extrinsics=[*extrinsics, *face.block.extrinsics],
+                    extrinsics=extrinsics,
                 )
                 face.block.CopyFrom(made.block)
             except (InvalidBlock, UnknownParent):

@@ -21,6 +21,15 @@ from node.consensus.log import ConsensusLog
 from node.storage.database import Database
 from pocl.v1.consensus_pb2 import ConsensusMessage
 
+_WRITES = ("the database", "the log", "the log anew", "a new log", "a blob", "a private file")
+
+POINTS = (
+    *(f"{when} {what}" for what in _WRITES for when in ("before", "after")),
+    "torn log",
+    "torn log anew",
+)
+"""All there are."""
+
 _COMPACT_BYTES = 6_000
 """The log is written anew from this size on, so that it happens in a short run."""
 
@@ -41,6 +50,8 @@ class Disk:
         self.random = random
         self.left: int | None = None
         """How many points from now the power goes; None: it stays."""
+        self.at: str | None = None
+        """The name of the point at which it goes."""
         self.wipe()
 
     def wipe(self) -> None:
@@ -58,9 +69,9 @@ class Disk:
         """Pass a point. Raise PowerCut when it is the one."""
         if self.left is not None:
             self.left -= 1
-            if self.left <= 0:
-                self.left = None
-                raise PowerCut(name)
+        if name == self.at or self.left == 0:
+            self.left = self.at = None
+            raise PowerCut(name)
 
     @contextmanager
     def writing(self, what: str) -> Iterator[None]:

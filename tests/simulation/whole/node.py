@@ -136,9 +136,9 @@ class WholeNode:
         self.abstention = Abstention(
             self.account,
             self.chain,
-            self,
+            self,  # type: ignore[arg-type]
             self.need_sync,
-            clock=lambda: run.network.now / 1000,  # type: ignore[arg-type]
+            clock=lambda: run.network.now / 1000,
         )
         run.connect(self)
         self.later(1000, self._idle)
@@ -169,7 +169,7 @@ class WholeNode:
         """Lose everything but the disk, and come back after a while."""
         if self.up:
             self.up = False
-            self.disk.left = None
+            self.disk.left = self.disk.at = None
             if self.journal is not None:
                 self.journal.close()
             self.simulation.died(self, why)
@@ -264,7 +264,10 @@ class WholeNode:
 
     def _note(self, message: ConsensusMessage) -> None:
         block_hash = header_hash(message.proposal.block.header) if message.HasField("proposal") else b""
-        self.simulation.watch.sent(self.index, self.place(message.vote.epoch), message, block_hash)
+        watch = self.simulation.watch
+        watch.sent(self.index, self.place(message.vote.epoch), message, block_hash)
+        if self.watched and message.HasField("vote"):
+            watch.voted(self, message.vote)
 
     def place(self, epoch: int) -> int | None:
         """Return this account's index in an epoch's set."""

@@ -32,13 +32,13 @@ BLOCKS_AFTER = 4
 """Final blocks that every honest node must add after the network heals."""
 
 MS_AFTER = 60_000
-"""Virtual time they may take, and the round that was open then may."""
+"""Virtual time they may take, and each round."""
 
 VIEWS_AFTER = 40
 """Views they may take, epochs' together."""
 
 ROUND_VIEWS_AFTER = 150
-"""Views until that round has ended: every phase may last until its deadline, with a block each heartbeat."""
+"""Views until a round has ended: every phase may last until its deadline, with a block each heartbeat."""
 
 TMPFS = Path("/dev/shm")
 
@@ -54,7 +54,15 @@ class Amnesiac(WholeNode):
 class Simulation:
     """n validators of which f are faulty, for one seed."""
 
-    def __init__(self, seed: int, node_class: type[WholeNode] = WholeNode, *, tracing: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        node_class: type[WholeNode] = WholeNode,
+        faulty_classes: Sequence[type[WholeNode]] = (),
+        *,
+        tracing: bool = False,
+    ) -> None:
+        """The faulty are drawn from `faulty_classes`, by default from all there are."""
         self.random = random = Random(seed)
         self._tracing = tracing
         self.lines: list[str] = []
@@ -66,7 +74,7 @@ class Simulation:
         faulty = random.sample(range(n), (n - 1) // 3)
         kinds: list[type[WholeNode]] = [node_class] * n
         for index in faulty:
-            kinds[index] = random.choice((*KINDS, Skewed, Amnesiac))
+            kinds[index] = random.choice(faulty_classes or (*KINDS, Skewed, Amnesiac))
         keys = list(self.world.validators)
         for index in faulty:
             if kinds[index] is Twin:
@@ -86,7 +94,7 @@ class Simulation:
         self.past_extrinsics: list[bytes] = []
         self._transfers: list[bytes] = []
         self._nonces = [0] * len(CLIENTS)
-        self.waits_for_round = random.random() < 0.5
+        self.rounds_after = random.choice((0, 0, 0, 1, 1, 2))
         self._healed = False
 
     def run(self) -> None:
@@ -95,7 +103,7 @@ class Simulation:
             for node in self.nodes:
                 self.trace(f"node {node.index}: {type(node).__name__}, clock {node.skew_ms:+} ms")
                 self.network.later(self.random.uniform(0, 50), node.start)
-            chaos = CALM_MS + self.random.uniform(1500, 4000)
+            chaos = CALM_MS + self.random.uniform(1500, 5000)
             self._plan(chaos)
             self.network.run(chaos)
             self._heal()
@@ -112,13 +120,14 @@ class Simulation:
 
         self.network.run(chaos + MS_AFTER, grown)
         self._check_progress(grown(), before, VIEWS_AFTER, f"height {goal}")
-        if self.waits_for_round:
+        for last in range(epoch, epoch + self.rounds_after):
+            before = {node.index: node.views for node in self.honest}
 
-            def ended() -> bool:
-                return self._epoch() > epoch and not self._open_transfers()
+            def ended(last: int = last) -> bool:
+                return self._epoch() > last and not self._open_transfers()
 
-            self.network.run(chaos + MS_AFTER, ended)
-            self._check_progress(ended(), before, ROUND_VIEWS_AFTER, f"epoch {epoch + 1} with every transfer")
+            self.network.run(self.network.now + MS_AFTER, ended)
+            self._check_progress(ended(), before, ROUND_VIEWS_AFTER, f"epoch {last + 1} with every transfer")
         for node in self.honest:
             self.watch.kept_everything(node)
 
@@ -227,7 +236,7 @@ class Simulation:
             network.later(sometime(), self._change)
         for _ in range(random.randint(0, 4)):
             network.later(sometime(), self._arm, random.choice(self.honest))
-        for _ in range(random.choice((0, 0, 1))):
+        for _ in range(random.choice((0, 0, 1, 2))):
             network.later(sometime(), self._power_cut)
         for _ in range(random.choice((0, 0, 1))):
             network.later(sometime(), self._kill_worker, random.choice(self.honest))
@@ -257,11 +266,14 @@ class Simulation:
             node.disk.arm(self.random.randint(1, 40))
 
     def _power_cut(self) -> None:
-        """All stop at once: some between two steps, some within one."""
-        for node in self.honest:
-            self._arm(node)
-            if node.core is not None and self.random.random() < 0.5:
-                node.die("power cut")
+        """All stop, at once or one soon after the other."""
+        at_once = self.random.random() < 0.5
+        for node in self.nodes:
+            if node.up and node.core is not None:
+                if at_once or self.random.random() < 0.5:
+                    node.die("power cut")
+                else:
+                    node.disk.arm(self.random.randint(1, 10))
 
     def _kill_worker(self, node: WholeNode) -> None:
         if node.up:
@@ -274,6 +286,8 @@ class Simulation:
             node.die("disk lost")
             node.disk.wipe()
             node.told = 0
+            if self.random.random() < 0.5:
+                node.disk.arm(self.random.randint(1, 6))
         elif not self._healed:
             self.network.later(100, self._lose_disk, node)
 

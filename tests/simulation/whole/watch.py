@@ -1,6 +1,7 @@
 """What must hold at every step of a run of whole nodes, whatever the network does and f validators do.
 
-- agreement: one final block a height;
+- agreement: one final block a height, and no other one at the height of a block for which so many honest
+  validators have voted FINALIZE that with the faulty ones' votes they are a quorum, seen by anybody or not;
 - validity: it follows the final block before it, is of that block's epoch or the one it opens, by the leader of
   its view, and executes here, on a state of the watch's own, with every root equal; every pallet's books balance;
 - issuance: all balances together are the total issuance, which is the genesis' and what was minted, and no round
@@ -23,11 +24,13 @@ from pocl.extrinsics import extrinsic_hash
 from pocl.v1.aggregation_pb2 import AggregationEvent
 from pocl.v1.block_pb2 import EventRecord, Header
 from pocl.v1.coin_pb2 import CoinEvent
+from pocl.v1.consensus_pb2 import NOTARIZE, NULLIFY, Vote
 from pocl.v1.model_propose_pb2 import ModelProposeEvent
 from pocl.v1.system_pb2 import AccountInfo
 from pocl.v1.vote_pb2 import VoteEvent
 from runtime.blocks import ExecutedBlock, header_hash
 from runtime.frame import InvalidBlock
+from runtime.quorum import quorum
 from tests.pallets.harness import MemoryChainState
 from tests.simulation.watch import Violation, VoteWatch
 from tests.simulation.whole.world import EMISSION, SharedRuntime, World
@@ -60,6 +63,11 @@ class Watch(VoteWatch):
         self._sets = {1: self._epoch.validators}
         self._minted: Counter[int] = Counter()
         self._settled: set[int] = set()
+        # Heights of blocks that honest validators notarized, honest FINALIZE votes, and what they make final.
+        self._heights: dict[bytes, int] = {}
+        self._finalizing: dict[tuple[int, int, bytes], set[bytes]] = defaultdict(set)
+        self._decided: dict[int, bytes] = {}
+        self._faulty = len(set(accounts.values()) - self._honest_accounts)
         self._seen: dict[str, set[tuple[int, bytes]]] = defaultdict(set)
         self.included: dict[bytes, int] = {}
         """Extrinsics in final blocks, with their block's number."""
@@ -73,6 +81,24 @@ class Watch(VoteWatch):
         """Return an account's index in an epoch's set."""
         members = self._sets.get(epoch, ())
         return members.index(account) if account in members else None
+
+    def voted(self, node: WholeNode, vote: Vote) -> None:
+        """An honest node sends a vote of its own or of another one."""
+        if vote.validator != self.place(node.account, vote.epoch) or vote.kind == NULLIFY:
+            return
+        if vote.kind == NOTARIZE:
+            header = node.chain.header(vote.block_hash)
+            if header is not None:
+                self._heights[vote.block_hash] = header.number
+            return
+        voters = self._finalizing[vote.epoch, vote.view, vote.block_hash]
+        voters.add(node.account)
+        height = self._heights.get(vote.block_hash)
+        if height is not None and len(voters) + self._faulty >= quorum(len(self._sets[vote.epoch])):
+            decided = self._decided.setdefault(height, vote.block_hash)
+            final = self.hashes[height] if height <= self.height else decided
+            if not vote.block_hash == decided == final:
+                raise Violation(f"a quorum may finalize a second block at height {height}")
 
     def opened(self, node: WholeNode) -> None:
         """An honest node starts on its database."""
@@ -109,6 +135,8 @@ class Watch(VoteWatch):
     def _extend(self, node: WholeNode, executed: ExecutedBlock) -> None:
         header, where = executed.header, f"node {node.index} made block {executed.header.number} final"
         parent = self.headers[-1]
+        if self._decided.get(header.number, executed.hash) != executed.hash:
+            raise Violation(f"{where}: a quorum has voted to finalize another one")
         if header.number != self.height + 1 or header.parent_hash != self.hashes[-1]:
             raise Violation(f"{where}: it does not follow block {self.height}")
         if header_hash(header) != executed.hash or header.timestamp_ms <= parent.timestamp_ms:

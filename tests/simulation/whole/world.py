@@ -7,8 +7,8 @@ simulation changes a signed one, not verified again. What a learner is asked twi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -64,7 +64,7 @@ class World:
 def world(validators: int) -> World:
     """Return the chain of that many validators."""
     members = keys("validator", validators)
-    config = {
+    config: dict[str, Mapping[str, Any]] = {
         "coin": {"balances": [(keypair.public, RICH) for keypair in (*members, *CLIENTS)]},
         "validators": {"validators": [keypair.public for keypair in members]},
         "round": {
@@ -171,12 +171,11 @@ def _learner(seed: int) -> SmallLearner:
     return SmallLearner(seed, samples=200, steps=4)
 
 
-@dataclass
+@dataclass(frozen=True)
 class MemoLearner:
     """A small learner that remembers what it answered, in any run of this process."""
 
     seed: int
-    train_calls: int = field(default=0, compare=False)
 
     def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
         """Train; virtual time stands still meanwhile, so the deadline never comes."""
