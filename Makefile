@@ -1,5 +1,6 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
+# make simulate SEEDS=20000   whole networks in virtual time, in parallel (tests/simulation/README.md)
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format proto bench clean
+.PHONY: help run test simulate lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -40,6 +41,11 @@ run: $(VENV)/.installed-run
 test: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -m "not slow"
+
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.simulation.whole.run --seeds $(SEEDS) --first $(FIRST)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pallets.coin import Coin
 from pocl.v1.consensus_pb2 import ConsensusMessage
@@ -40,19 +40,14 @@ class NoSyncedLog(WholeNode):
     log_class = _LogInMemory
 
 
-class NoBodies(WholeNode):
-    """Logs its votes, but not the blocks that it notarizes."""
-
-    def logged(self, records: tuple[ConsensusMessage, ...]) -> Iterable[ConsensusMessage]:
-        """Leave out proposals, which hold the blocks."""
-        return [record for record in records if not record.HasField("proposal")]
-
-
 class NoSyncedDatabase(WholeNode):
     """Reports blocks final that a crash takes back: its database is that of its start."""
 
     def _start(self) -> None:
-        self.disk.db.entries = self.disk.db.entries.copy() if self.life == 1 else self._first
-        super()._start()
+        entries = self.disk.db.entries
         if self.life == 1:
-            self._first = self.disk.db.entries.copy()
+            super()._start()
+            self.__dict__["first"] = entries.copy()
+        else:
+            self.disk.db.entries = self.__dict__["first"]
+            super()._start()

@@ -112,7 +112,7 @@ class Simulation:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _demand(self, chaos: float) -> None:
-        goal, epoch = self.watch.height + BLOCKS_AFTER, self._epoch()
+        goal, epoch = self.watch.height + BLOCKS_AFTER, self.epoch
         before = {node.index: node.views for node in self.honest}
 
         def grown() -> bool:
@@ -124,7 +124,7 @@ class Simulation:
             before = {node.index: node.views for node in self.honest}
 
             def ended(last: int = last) -> bool:
-                return self._epoch() > last and not self._open_transfers()
+                return self.epoch > last and not self._open_transfers()
 
             self.network.run(self.network.now + MS_AFTER, ended)
             self._check_progress(ended(), before, ROUND_VIEWS_AFTER, f"epoch {last + 1} with every transfer")
@@ -139,7 +139,8 @@ class Simulation:
             if node.views - before[node.index] > views:
                 raise Violation(f"node {node.index} needed {node.views - before[node.index]} views to {what}")
 
-    def _epoch(self) -> int:
+    @property
+    def epoch(self) -> int:
         """The epoch in which the slowest honest node is."""
         return min(node.chain.epoch_change.epoch for node in self.honest)
 

@@ -62,7 +62,8 @@ class Watch(VoteWatch):
         self._epoch = EpochInfo.from_change(world.genesis.header.next_epoch, world.genesis.hash, 0)
         self._sets = {1: self._epoch.validators}
         self._minted: Counter[int] = Counter()
-        self._settled: set[int] = set()
+        self.settled: set[int] = set()
+        """Transfers that a winner settled, by index."""
         # Heights of blocks that honest validators notarized, honest FINALIZE votes, and what they make final.
         self._heights: dict[bytes, int] = {}
         self._finalizing: dict[tuple[int, int, bytes], set[bytes]] = defaultdict(set)
@@ -176,9 +177,9 @@ class Watch(VoteWatch):
                 raise Violation(f"{where}: round {minted.round} mints more than its emission")
         elif event.name == "TransferSettled":
             index = CoinEvent.TransferSettled.FromString(event.data).index
-            if index in self._settled:
+            if index in self.settled:
                 raise Violation(f"{where}: transfer {index} is settled twice")
-            self._settled.add(index)
+            self.settled.add(index)
         elif event.name in _ONCE_A_ROUND:
             kind, who = _ONCE_A_ROUND[event.name]
             content = kind.FromString(event.data)  # type: ignore[attr-defined]
