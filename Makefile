@@ -1,6 +1,7 @@
 # make run    a devnet of four real nodes on this machine, three rounds
 # make test   every check and test that is not marked slow
 # make slow   the tests that are marked slow
+# make simulate SEEDS=20000   whole networks in virtual time, in parallel (tests/simulation/README.md)
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks
@@ -18,7 +19,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow faults mutants fuzz hostile lint format proto bench clean
+.PHONY: help run test slow simulate faults mutants fuzz hostile lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -53,6 +54,11 @@ faults: $(VENV)/.installed-test
 
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: $(VENV)/.installed-test
+	@$(BIN)/python -m tests.simulation.whole.run --seeds $(SEEDS) --first $(FIRST)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

@@ -29,10 +29,11 @@ from node.listeners import Listeners
 from node.storage.database import Database
 from pallets.assembly import RUNTIME
 from pallets.validators import Validators
+from pocl import keys
 from pocl.v1.block_pb2 import Block, EpochChange, Header
 from pocl.v1.consensus_pb2 import Certificate, Justification
 from runtime.blocks import ExecutedBlock, VersionedState, header_hash
-from runtime.certificates import verify_justification
+from runtime.certificates import Verify, verify_justification
 from runtime.executive import OnRefused, Runtime
 from runtime.frame import InvalidBlock, Pallet
 
@@ -66,13 +67,18 @@ class Chain:
         database: Database,
         genesis: ExecutedBlock,
         keep_blocks: int | None = None,
+        verify: Verify = keys.verify,
     ) -> None:
-        """Go on from where the database ends; an empty one gets the genesis block."""
+        """Go on from where the database ends; an empty one gets the genesis block.
+
+        `verify` checks the signatures of certificates.
+        """
         self.runtime = runtime
         self.database = database
         self.genesis_hash = genesis.hash
         self.genesis_header = genesis.header
         self._keep_blocks = keep_blocks
+        self._verify = verify
         if database.empty:
             database.commit([genesis], [])
         number, hash = database.final()
@@ -268,7 +274,9 @@ class Chain:
             )
         change = self._epoch_change
         hashes = _linked(blocks, change.epoch)
-        verify_justification(blocks[-1].header, justification, change.validators, self.genesis_hash)
+        verify_justification(
+            blocks[-1].header, justification, change.validators, self.genesis_hash, verify=self._verify
+        )
         state = GrowingState(self.database.state())
         parent = self.final
         path = []

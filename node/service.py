@@ -38,6 +38,7 @@ from node.state_pages import state_page
 from node.status.collect import StatusBoard
 from node.storage.errors import StorageError
 from node.sync import Synchronizer, page
+from node.visibility import may_leave
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
@@ -51,8 +52,7 @@ from pocl.v1.network_pb2 import (
     SyncResponse,
 )
 from pocl.v1.node_service_pb2 import PeerInfo
-from pocl.v1.round_pb2 import PHASE_NONE, Phase, RoundState
-from pocl.v1.worker_service_pb2 import BlobVisibility
+from pocl.v1.round_pb2 import RoundState
 from runtime.blocks import ExecutedBlock
 from runtime.codec import encode
 from runtime.frame import InvalidTransaction
@@ -366,17 +366,7 @@ class Node:
 
     def _may_serve(self, meta: BlobMeta) -> bool:
         """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""
-        if meta.visibility == BlobVisibility.PUBLIC:
-            return True
-        opens: dict[int, int] = {
-            BlobVisibility.AFTER_TRAIN: Phase.TRAIN,
-            BlobVisibility.AFTER_REVEAL: Phase.REVEAL,
-        }
-        after = opens.get(meta.visibility)
-        if after is None or meta.round > self.round.round:
-            return False
-        over = meta.round < self.round.round or self.round.phase == PHASE_NONE
-        return over or self.round.phase > after
+        return may_leave(meta.round, meta.visibility, self.round)
 
     def _peer_infos(self) -> list[PeerInfo]:
         return [

@@ -29,7 +29,7 @@ from pallets.offchain_protocols import (
     OffchainError,
     Trained,
 )
-from pallets.offchain_round import RoundWork
+from pallets.offchain_round import PARALLEL_FETCHES, RoundWork
 from pallets.prediction.offchain import Predicting
 from pallets.vote.offchain import Voting
 from pocl.v1.rounds_service_pb2 import RoundView
@@ -58,9 +58,11 @@ class Half(Protocol):
 class Miner:
     """All halves of one miner."""
 
-    def __init__(self, context: Context, learner: Learner) -> None:
+    def __init__(
+        self, context: Context, learner: Learner, *, parallel_fetches: int = PARALLEL_FETCHES
+    ) -> None:
         self.context = context
-        self.work = RoundWork(context, learner)
+        self.work = RoundWork(context, learner, parallel_fetches)
         self.halves: tuple[Half, ...] = (
             Proposing(self.work),
             Predicting(self.work),

@@ -23,7 +23,7 @@ from pocl.v1.rounds_service_pb2 import MinerView, RoundView
 Request = tuple[bytes, int, bytes]
 """A blob to get: name, most bytes, account to ask first."""
 
-_PARALLEL_FETCHES = 32
+PARALLEL_FETCHES = 32
 """Blobs that nobody gives take a fetch's whole time: with few at once, a third of faulty miners could make the
 others miss a deadline."""
 
@@ -59,7 +59,9 @@ def join_records(parts: Sequence[bytes]) -> bytes:
 class RoundWork:
     """One miner's memory of the round it is in."""
 
-    def __init__(self, context: Context, learner: Learner) -> None:
+    def __init__(self, context: Context, learner: Learner, parallel_fetches: int = PARALLEL_FETCHES) -> None:
+        """With `parallel_fetches` 1 all happens on the caller's thread."""
+        self._parallel_fetches = parallel_fetches
         self.context = context
         self.learner = learner
         self.account = context.account
@@ -121,11 +123,12 @@ class RoundWork:
         wanted = [request for request in requests if request[0] not in self._blobs]
         if not again:
             wanted = [request for request in wanted if request[0] not in self._asked]
-        if len(wanted) > 1:
-            with ThreadPoolExecutor(min(len(wanted), _PARALLEL_FETCHES)) as pool:
+        if min(len(wanted), self._parallel_fetches) > 1:
+            with ThreadPoolExecutor(min(len(wanted), self._parallel_fetches)) as pool:
                 list(pool.map(fetch, wanted))
-        elif wanted:
-            fetch(wanted[0])
+        else:
+            for request in wanted:
+                fetch(request)
         self._asked.update(name for name, _, _ in requests)
         return {name: self._blobs[name] for name, _, _ in requests if name in self._blobs}
 

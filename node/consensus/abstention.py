@@ -28,7 +28,16 @@ _POLL_S = 0.05
 class Abstention:
     """What the other validators say, and what follows from it."""
 
-    def __init__(self, account: bytes, chain: Chain, network: Network, need_sync: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        account: bytes,
+        chain: Chain,
+        network: Network,
+        need_sync: Callable[[], None],
+        clock: Callable[[], float] = trio.current_time,
+    ) -> None:
+        """`clock` counts seconds."""
+        self._clock = clock
         self._account = account
         self._chain = chain
         self._network = network
@@ -43,11 +52,12 @@ class Abstention:
 
     async def end(self) -> int:
         """Wait until enough is known; return the first epoch to vote in."""
-        while (epoch := self._look()) is None:
+        while (epoch := self.look()) is None:
             await trio.sleep(_POLL_S)
         return epoch
 
-    def _look(self) -> int | None:
+    def look(self) -> int | None:
+        """Return the first epoch to vote in; None while too little is known."""
         change, final = self._chain.epoch_change, self._chain.final_number
         n, others = len(change.validators), set(change.validators) - {self._account}
         member = len(others) < n
@@ -61,7 +71,7 @@ class Abstention:
         until = abstain_until((change.epoch, final), proven, n, member)
         if until is None and final == 0 and len(reports) + member >= quorum(n):
             if self._quorum_since is None:
-                self._quorum_since = trio.current_time()
-            if trio.current_time() - self._quorum_since >= GENESIS_PATIENCE_S:
+                self._quorum_since = self._clock()
+            if self._clock() - self._quorum_since >= GENESIS_PATIENCE_S:
                 return 0
         return until

@@ -2,10 +2,8 @@
 
 One task takes events from the inbox, one at a time, and carries out the actions of each step in order
 (node/consensus/types.py says what the order promises). Building and validating may have to wait for work or
-for a block's time; they run as tasks of their own and answer with an event.
-
-A leader builds at once when there is work: transactions, or something the round is waiting for. Without work
-it builds at the heartbeat. Never sooner than the block interval after the parent.
+for a block's time; they run as tasks of their own and answer with an event. What they do to chain and pool is
+in executor.py.
 
 A validator without a log first finds out how long it must abstain (node/consensus/abstention.py); until then it
 follows the chain by sync alone.
@@ -27,24 +25,18 @@ from node.chain_spec import ConsensusSpec
 from node.consensus import types as t
 from node.consensus.abstention import Abstention
 from node.consensus.core import Core
+from node.consensus.executor import AgreementFailed, Executor
 from node.consensus.inbox import Inbox
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.snapshot import AgreementSnapshot
-from node.consensus.timing import Timing
-from node.errors import PoclError
 from node.network import Network, Peer
 from node.pool import TransactionPool
 from node.storage.errors import StatePruned
-from pallets.round.work import needs_block
-from pocl.extrinsics import extrinsic_hash
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
-from runtime.blocks import ExecutedBlock, header_hash
+from runtime.blocks import header_hash
 from runtime.codec import encode
-from runtime.execution import DoesNotFit
-from runtime.frame import InvalidBlock, InvalidTransaction, RuntimeFault
-from runtime.transactions import CallDefect
 
 log = logging.getLogger("pocl.consensus")
 
@@ -58,10 +50,6 @@ CLOCK_OFFSET = "POCL_CLOCK_OFFSET_MS"
 """Environment variable for tests: so many ms are added to the wall clock."""
 
 _BLAME_POINTS = 20
-
-
-class AgreementFailed(PoclError):
-    """Agreement cannot go on: the node must stop."""
 
 
 class ConsensusDriver:
@@ -90,6 +78,7 @@ class ConsensusDriver:
         self._spec = spec
         self._need_sync = need_sync
         self._report = report
+        self._executor = Executor(key.public, chain, pool, spec, now_ms)
         self._core: Core | None = None
         self._log_file = log_file
         # Before anything else can go wrong: a damaged log must stop the node at its start.
@@ -102,8 +91,8 @@ class ConsensusDriver:
         self._work = trio.Event()
         self._timers: dict[t.TimerKind, trio.CancelScope] = {}
         self._building: trio.CancelScope | None = None
-        # Blocks ahead of the own clock, with their epoch and view.
-        self._held: dict[bytes, tuple[tuple[int, int], trio.CancelScope]] = {}
+        # What waits for the time of a block ahead of the own clock.
+        self._held: dict[bytes, trio.CancelScope] = {}
         self._proposed_at: dict[bytes, float] = {}
         self.finality_ms: deque[int] = deque(maxlen=4096)
         """Proposal to final, of the last blocks this node saw proposed."""
@@ -150,7 +139,7 @@ class ConsensusDriver:
         """Tell the core that sync has imported final blocks."""
         self._let_go()
         if self._core is not None:
-            self.post(t.Synced(self._final_block(), self._epoch_info()))
+            self.post(self._executor.synced())
 
     def on_message(self, peer: Peer, message: ConsensusMessage) -> None:
         """Take in what a peer sent."""
@@ -173,16 +162,7 @@ class ConsensusDriver:
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
         await self._restore_database(self._journal)
-        info, final = self._epoch_info(), self._final_block()
-        self._core = Core(
-            scheme=Ed25519Scheme(self._key),
-            timing=_timing(self._spec),
-            genesis_hash=self._chain.genesis_hash,
-            epoch=info,
-            final=final,
-            records=self._journal.records,
-            abstain_until=self._journal.abstain_until,
-        )
+        self._core = self._executor.open_core(Ed25519Scheme(self._key), self._journal)
         unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())
         try:
             async with trio.open_nursery() as nursery:
@@ -197,33 +177,12 @@ class ConsensusDriver:
     async def _restore_database(self, journal: ConsensusLog) -> None:
         """Let sync bring a lost or older database back to where the log was cut (node/consensus/log.py)."""
         if len(self._chain.epoch_change.validators) == 1:
-            journal.require(*self._place())
-        elif self._place() < journal.dropped:
+            return  # There is nobody to sync from: opening the core refuses.
+        if self._executor.place() < journal.dropped:
             log.warning("the database is older than the consensus log: fetching final blocks before voting")
-        while self._place() < journal.dropped:
+        while self._executor.place() < journal.dropped:
             self._need_sync(None)
             await trio.sleep(RESTORE_POLL_S)
-
-    def _place(self) -> tuple[int, int]:
-        """Return the epoch that builds on the last final block, and the view of that block's certificate in it."""
-        info, final = self._epoch_info(), self._final_block()
-        certificate = None if final.hash == info.opening_hash else final.certificate
-        return info.epoch, 0 if certificate is None else certificate.view
-
-    def _final_block(self) -> t.FinalBlock:
-        chain = self._chain
-        justification = chain.justification(chain.final_number)
-        certificate = None if justification is None else justification.certificate
-        return t.FinalBlock(chain.final_hash, chain.final_number, certificate)
-
-    def _epoch_info(self) -> t.EpochInfo:
-        """Return the epoch that builds on the last final block."""
-        change = self._chain.epoch_change
-        for number in range(self._chain.final_number, -1, -1):
-            header = self._chain.database.header(number)
-            if header is not None and header.next_epoch.epoch == change.epoch:
-                return t.EpochInfo.from_change(change, header_hash(header), number)
-        raise AgreementFailed(f"the database has no closing block before epoch {change.epoch}")
 
     async def _step(self, core: Core, journal: ConsensusLog) -> None:
         while not self._inbox:
@@ -289,98 +248,50 @@ class ConsensusDriver:
     async def _build(self, request: t.Build, scope: trio.CancelScope) -> None:
         with scope:
             try:
-                executed = await self._make_block(request)
+                await self._wait_for_work(request.parent_hash)
+                built = self._executor.build(request)
             except (UnknownParent, StatePruned) as error:
                 # While this leader waited for work, the others went on without it.
                 log.info("view %d of epoch %d is over: %s", request.view, request.epoch, error)
                 return
-            self._proposed_at[executed.hash] = trio.current_time()
-            self.post(t.Built(request.epoch, request.view, executed.block))
+            self._proposed_at[header_hash(built.block.header)] = trio.current_time()
+            self.post(built)
 
-    async def _make_block(self, request: t.Build) -> ExecutedBlock:
-        parent = self._chain.header(request.parent_hash)
-        if parent is None:
-            raise UnknownParent(f"block 0x{request.parent_hash.hex()} was on a fork that is dropped")
-        await self._wait_for_work(request.parent_hash, parent.timestamp_ms)
-        return self._chain.propose(
-            request.parent_hash,
-            epoch=request.epoch,
-            view=request.view,
-            timestamp_ms=max(now_ms(), parent.timestamp_ms + 1),
-            author=self._key.public,
-            extrinsics=self._candidates(request.parent_hash),
-            verified=self._pool.verified,
-            on_refused=self._on_refused,
-        )
-
-    def _on_refused(self, extrinsic: bytes, error: RuntimeFault) -> None:
-        """Take an extrinsic that cannot be included out of the pool, so that it is not taken for work again."""
-        # What comes too early waits for an earlier one of its sender, which did not fit.
-        early = isinstance(error, InvalidTransaction) and error.code == "future"
-        if early or isinstance(error, DoesNotFit):
-            return
-        if isinstance(error, CallDefect):
-            log.error("a defect in a call", exc_info=error.__cause__)
-        self._pool.remove(extrinsic_hash(extrinsic), str(error))
-
-    async def _wait_for_work(self, parent_hash: bytes, parent_ms: int) -> None:
-        """Return when a block on this parent is due."""
-        # A parent from a clock ahead of ours, or from long ago, must not make us wait longer than the heartbeat.
-        age_s = min(max(now_ms() - parent_ms, 0) / 1000, self._spec.heartbeat_ms / 1000)
-        earliest = trio.current_time() + self._spec.block_interval_ms / 1000 - age_s
-        latest = trio.current_time() + self._spec.heartbeat_ms / 1000 - age_s
-        await trio.sleep_until(earliest)
-        pallets = self._chain.pallets(self._chain.state_after(parent_hash))
+    async def _wait_for_work(self, parent_hash: bytes) -> None:
+        """Return when a block on this parent is due. Raise UnknownParent or StatePruned when it never will be."""
+        earliest_ms, latest_ms = self._executor.block_due(parent_hash)
+        latest = trio.current_time() + latest_ms / 1000
+        await trio.sleep(max(earliest_ms, 0) / 1000)
+        found = self._executor.work(parent_hash)
         while trio.current_time() < latest:
             self._work = trio.Event()
-            if next(iter(self._candidates(parent_hash)), None) is not None:
-                return
-            if needs_block(pallets, max(now_ms(), parent_ms + 1)):
+            if found():
                 return
             with trio.move_on_at(min(latest, trio.current_time() + WORK_POLL_S)):
                 await self._work.wait()
 
-    def _candidates(self, parent_hash: bytes) -> list[bytes]:
-        """Return what a block on this parent should include, best first."""
-        included: set[bytes] = set()
-        block_hash = parent_hash
-        while (executed := self._chain.executed(block_hash)) is not None:
-            included.update(extrinsic_hash(data) for data in executed.block.extrinsics)
-            block_hash = executed.header.parent_hash
-        return [entry.data for entry in self._pool.ready(exclude=included)]
-
     def _start_validate(self, request: t.Validate) -> None:
         self._proposed_at.setdefault(request.block_hash, trio.current_time())
-        held = self._held.pop(request.block_hash, None)
-        if held is not None:
-            held[1].cancel()
-        ahead_ms = request.block.header.timestamp_ms - now_ms()
-        if request.certified or ahead_ms <= 0:
-            self._validate(request)
+        waiting = self._held.pop(request.block_hash, None)
+        if waiting is not None:
+            waiting.cancel()
+        ahead_ms = self._executor.hold(request)
+        if not ahead_ms:
+            self.post(self._executor.validate(request))
             return
         scope = trio.CancelScope()
-        header = request.block.header
-        self._held[request.block_hash] = ((header.epoch, header.view), scope)
+        self._held[request.block_hash] = scope
         self._nursery.start_soon(self._validate_when_due, request, ahead_ms, scope)
 
     async def _validate_when_due(self, request: t.Validate, ahead_ms: int, scope: trio.CancelScope) -> None:
         with scope:
             await trio.sleep(ahead_ms / 1000)
             self._held.pop(request.block_hash, None)
-            self._validate(request)
-
-    def _validate(self, request: t.Validate) -> None:
-        try:
-            self._chain.import_block(request.block, verified=self._pool.verified)
-        except (InvalidBlock, UnknownParent) as error:
-            self.post(t.Validated(request.block_hash, False, str(error)))
-        else:
-            self.post(t.Validated(request.block_hash, True))
+            if self._executor.due(request.block_hash):
+                self.post(self._executor.validate(request))
 
     def _finalize(self, action: t.Final) -> None:
-        if self._chain.final_number >= action.number:
-            return
-        for executed in self._chain.finalize(action.block_hash, action.certificate):
+        for executed in self._executor.finalize(action):
             proposed = self._proposed_at.pop(executed.hash, None)
             if proposed is not None:
                 self.finality_ms.append(round((trio.current_time() - proposed) * 1000))
@@ -390,22 +301,10 @@ class ConsensusDriver:
             del self._proposed_at[next(iter(self._proposed_at))]
 
     def _let_go(self) -> None:
-        """Forget the blocks held for their time in views that are over: their time may never come."""
-        final = self._chain.final
-        for block_hash, (place, scope) in list(self._held.items()):
-            if place <= (final.epoch, final.view):
-                scope.cancel()
-                del self._held[block_hash]
-
-
-def _timing(spec: ConsensusSpec) -> Timing:
-    return Timing(
-        leader_ms=spec.leader_timeout_ms,
-        view_ms=spec.view_timeout_ms,
-        max_ms=spec.max_timeout_ms,
-        # A view without work lasts a heartbeat: only beyond that it stands still.
-        stall_ms=spec.heartbeat_ms + 2 * spec.block_interval_ms,
-    )
+        """Stop waiting for the time of blocks in views that are over."""
+        held = self._executor.let_go()
+        for block_hash in self._held.keys() - set(held):
+            self._held.pop(block_hash).cancel()
 
 
 def now_ms() -> int:

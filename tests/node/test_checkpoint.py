@@ -121,7 +121,7 @@ def check_that_a_core_can_start(chain: Chain, folder: Path) -> None:
     driver = ConsensusDriver(
         key=ALICE, log_file=log_file, chain=chain, pool=nothing, network=nothing, spec=nothing, need_sync=nothing
     )  # fmt: skip
-    info, final = driver._epoch_info(), driver._final_block()
+    info, final = driver._executor.epoch_info(), driver._executor.final_block()
     assert info.epoch == chain.epoch_change.epoch
     assert final.hash == chain.final_hash
     Core(

@@ -13,7 +13,8 @@ from pocl.v1.block_pb2 import Block, Header
 from pocl.v1.consensus_pb2 import NOTARIZE, Certificate, ConsensusMessage, Proposal, Vote, VoteKind
 from runtime.blocks import header_hash
 from runtime.certificates import make_certificate, proposal_message, vote_message
-from tests.simulation.consensus.toy_chain import GENESIS_HASH, KeyedHashScheme, ToyChain, account
+from tests.simulation.consensus.toy_chain import GENESIS_HASH, ToyChain, account
+from tests.simulation.scheme import KeyedHashScheme
 
 TIMING = Timing(leader_ms=1000, view_ms=2000, max_ms=30_000, stall_ms=500)
 

@@ -66,7 +66,7 @@ class World:
             timestamp_ms=header.timestamp_ms + 1000,
             author=ALICE.public,
             extrinsics=extrinsics,
-            on_refused=self.driver._on_refused,
+            on_refused=self.driver._executor.on_refused,
         )
 
     def finalize(self, block: ExecutedBlock) -> None:
@@ -104,7 +104,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 async def test_a_leader_that_is_overtaken_while_it_waits_goes_on(world: World) -> None:
     first = world.make(world.chain.genesis_hash, 1)
 
-    async def others_go_on(parent_hash: bytes, parent_ms: int) -> None:
+    async def others_go_on(parent_hash: bytes) -> None:
         world.finalize(first)
         world.finalize(world.make(first.hash, 2))
 

@@ -6,7 +6,8 @@ from node.consensus import types as t
 from node.consensus.scheme import SignatureScheme
 from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, NULLIFY
 from tests.node.consensus.bench import Bench, of
-from tests.simulation.consensus.toy_chain import KeyedHashScheme, account
+from tests.simulation.consensus.toy_chain import account
+from tests.simulation.scheme import KeyedHashScheme
 
 BLOCK = b"b" * 32
 OTHER = b"o" * 32

@@ -12,7 +12,8 @@ from node.consensus.timing import Timing
 from pocl.v1.block_pb2 import Block, Header
 from pocl.v1.consensus_pb2 import Certificate, ConsensusMessage
 from runtime.blocks import header_hash
-from tests.simulation.consensus.toy_chain import GENESIS_HASH, KeyedHashScheme
+from tests.simulation.consensus.toy_chain import GENESIS_HASH
+from tests.simulation.scheme import KeyedHashScheme
 
 if TYPE_CHECKING:
     from tests.simulation.consensus.simulation import Simulation
@@ -226,6 +227,10 @@ class HonestNode:
         self.simulation.watch.reported(self.index, action)
 
     # ---- helpers
+
+    def place(self, epoch: int) -> int | None:
+        """Return this account's index in an epoch's set."""
+        return self.simulation.chain.info(epoch, b"", 0).index(self.account)
 
     @property
     def height(self) -> int:

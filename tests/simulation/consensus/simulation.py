@@ -10,13 +10,14 @@ from random import Random
 
 from node.consensus.types import Action
 from pocl.v1.block_pb2 import Block, Header
-from pocl.v1.consensus_pb2 import Certificate, ConsensusMessage, VoteKind
-from runtime.blocks import header_hash
+from pocl.v1.consensus_pb2 import ConsensusMessage
 from tests.simulation.consensus.adversaries import KINDS
-from tests.simulation.consensus.network import Conditions, VirtualNetwork
 from tests.simulation.consensus.nodes import Disk, HonestNode
-from tests.simulation.consensus.toy_chain import ToyChain, account
-from tests.simulation.consensus.watch import Violation, Watch
+from tests.simulation.consensus.toy_chain import GENESIS_HASH, ToyChain, account
+from tests.simulation.consensus.watch import Watch
+from tests.simulation.describe import describe
+from tests.simulation.network import Conditions, VirtualNetwork, draw_conditions
+from tests.simulation.watch import Violation
 
 BLOCKS_AFTER = 5
 """Final blocks that every honest node must add after the network heals."""
@@ -40,6 +41,7 @@ class Simulation:
         n = random.choice((4, 7))
         members = n + random.choice((0, 0, 1))
         self.chain = ToyChain(members, n, random.randint(1, n), random.randint(2, 6))
+        self.genesis_hash = GENESIS_HASH
         self.accounts = {index: account(index) for index in range(members)}
         faulty = set(random.sample(range(members), (n - 1) // 3))
         honest = set(range(members)) - faulty
@@ -113,20 +115,7 @@ class Simulation:
             self.network.later(random.uniform(0, chaos), self._power_cut)
 
     def _change(self) -> None:
-        random = self.random
-        sides: list[set[int]] = []
-        if random.random() < 0.5:
-            cut = set(random.sample(range(len(self.nodes)), random.randint(1, len(self.nodes) - 1)))
-            sides = [cut, set(range(len(self.nodes))) - cut]
-        self.network.conditions = Conditions(
-            min_delay=1,
-            max_delay=random.choice((20, 60, 200)),
-            slow=random.choice((0, 0.1, 0.3)),
-            slow_delay=random.choice((300, 1500)),
-            loss=random.choice((0, 0.05, 0.3)),
-            duplication=random.choice((0, 0.1)),
-            sides=sides,
-        )
+        self.network.conditions = draw_conditions(self.random, len(self.nodes))
         self.trace(f"network: {self.network.conditions}")
 
     def _power_cut(self) -> None:
@@ -152,39 +141,3 @@ class Simulation:
 
     def _deliver(self, sender: int, receiver: int, message: ConsensusMessage) -> None:
         self.nodes[receiver].receive(sender, message)
-
-
-def describe(action: Action) -> str:
-    """Return an action in one line, its hashes cut short."""
-    name = type(action).__name__
-    fields = (f"{field}={_short(getattr(action, field))}" for field in action.__slots__)
-    return f"{name}({', '.join(fields)})"
-
-
-def _short(value: object) -> str:
-    if isinstance(value, bytes):
-        return value.hex()[:8]
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_short(item) for item in value) + "]"
-    if isinstance(value, ConsensusMessage):
-        return _short_message(value)
-    if isinstance(value, Block):
-        return f"block {value.header.number}"
-    if isinstance(value, Certificate):
-        return f"{VoteKind.Name(value.kind)} {value.epoch}/{value.view} {value.block_hash.hex()[:8]}"
-    return str(value)
-
-
-def _short_message(message: ConsensusMessage) -> str:
-    if message.HasField("vote"):
-        vote = message.vote
-        kind = VoteKind.Name(vote.kind)
-        return f"vote of {vote.validator}: {kind} {vote.epoch}/{vote.view} {vote.block_hash.hex()[:8]}"
-    if message.HasField("certificate"):
-        return _short(message.certificate)
-    if message.HasField("proposal"):
-        proposal = message.proposal
-        block_hash = header_hash(proposal.block.header).hex()[:8]
-        return f"proposal {proposal.epoch}/{proposal.view} on {proposal.parent_view}: {block_hash}"
-    request = message.catch_up
-    return f"request {request.epoch}/{request.view} {_short(tuple(request.missing))}"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.consensus.nodes import HonestNode
 from tests.simulation.consensus.simulation import Simulation
-from tests.simulation.consensus.watch import Violation
+from tests.simulation.watch import Violation
 
 SEEDS = 320
 CHUNK = 20

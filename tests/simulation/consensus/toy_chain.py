@@ -1,4 +1,4 @@
-"""A chain that costs nothing to execute: what agreement needs of blocks, and signatures that are keyed hashes."""
+"""A chain that costs nothing to execute: what agreement needs of blocks."""
 
 from __future__ import annotations
 
@@ -19,22 +19,6 @@ GENESIS_HASH = hashlib.blake2b(b"toy", digest_size=32).digest()
 def account(index: int) -> bytes:
     """Return the account of a member, in ascending order."""
     return index.to_bytes(4, "big") + bytes(28)
-
-
-class KeyedHashScheme:
-    """Signatures that anybody could make, and that nobody in the simulation makes for another one."""
-
-    def __init__(self, account: bytes | None) -> None:
-        self.account = account
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the keyed hash."""
-        assert self.account is not None
-        return hashlib.blake2b(message, key=self.account, digest_size=64).digest()
-
-    def verify(self, account: bytes, message: bytes, signature: bytes) -> bool:
-        """Compare the keyed hash."""
-        return hashlib.blake2b(message, key=account, digest_size=64).digest() == signature
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
-from pocl.v1.consensus_pb2 import ConsensusMessage
+from pocl.v1.consensus_pb2 import FINALIZE, ConsensusMessage
 
-Deliver = Callable[[int, int, ConsensusMessage], None]
+Deliver = Callable[[int, int, Any], None]
+"""Takes sender, receiver, message."""
 
 
 @dataclass
@@ -22,6 +24,8 @@ class Conditions:
     slow_delay: float = 0.0
     loss: float = 0.0
     duplication: float = 0.0
+    no_finality: bool = False
+    """Nearly all FINALIZE votes and certificates get lost: notarized blocks pile up."""
     sides: list[set[int]] = field(default_factory=list)
     """Groups of nodes that do not hear each other; a node in none hears nobody."""
 
@@ -44,12 +48,19 @@ class VirtualNetwork:
         self._order += 1
         heapq.heappush(self._heap, (self.now + delay, self._order, what, arguments))
 
-    def send(self, sender: int, receiver: int, message: ConsensusMessage, extra: float = 0.0) -> None:
+    def linked(self, one: int, other: int) -> bool:
+        """Tell whether two nodes hear each other now."""
+        sides = self.conditions.sides
+        return not sides or any(one in side and other in side for side in sides)
+
+    def send(self, sender: int, receiver: int, message: Any, extra: float = 0.0) -> None:
         """Send over a link as it is now."""
         link, draw = self.conditions, self._random.random
-        if link.sides and not any(sender in side and receiver in side for side in link.sides):
+        if not self.linked(sender, receiver):
             return
         if link.loss and draw() < link.loss:
+            return
+        if link.no_finality and finalizes(message) and draw() < 0.9:
             return
         copies = 2 if link.duplication and draw() < link.duplication else 1
         for _ in range(copies):
@@ -58,7 +69,7 @@ class VirtualNetwork:
                 delay += draw() * link.slow_delay
             self.later(delay, self._deliver, sender, receiver, message)
 
-    def broadcast(self, sender: int, message: ConsensusMessage, extra: float = 0.0) -> None:
+    def broadcast(self, sender: int, message: Any, extra: float = 0.0) -> None:
         """Send to everybody else."""
         for receiver in range(self._nodes):
             if receiver != sender:
@@ -72,3 +83,28 @@ class VirtualNetwork:
             what(*arguments)
         if not done():
             self.now = max(self.now, until)
+
+
+def finalizes(message: Any) -> bool:
+    """Tell whether a message is of a FINALIZE vote or certificate."""
+    if not isinstance(message, ConsensusMessage):
+        return False
+    return FINALIZE in (message.vote.kind, message.certificate.kind)
+
+
+def draw_conditions(random: Random, nodes: int) -> Conditions:
+    """Return links that are bad in some way, in half of the cases cut between two groups of nodes."""
+    sides: list[set[int]] = []
+    if random.random() < 0.5:
+        cut = set(random.sample(range(nodes), random.randint(1, nodes - 1)))
+        sides = [cut, set(range(nodes)) - cut]
+    return Conditions(
+        min_delay=1,
+        max_delay=random.choice((20, 60, 200)),
+        slow=random.choice((0, 0.1, 0.3)),
+        slow_delay=random.choice((300, 1500)),
+        loss=random.choice((0, 0.05, 0.3)),
+        duplication=random.choice((0, 0.1)),
+        no_finality=random.random() < 0.25,
+        sides=sides,
+    )

@@ -1,0 +1,53 @@
+"""Nodes, runtimes and checks with one rule taken out each, to show that the simulation would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pallets.coin import Coin
+from pocl.v1.consensus_pb2 import ConsensusMessage
+from runtime.transactions import check_due
+from tests.simulation.whole.disk import SimulatedLog
+from tests.simulation.whole.node import WholeNode
+
+_mint_reward = Coin.mint_reward
+
+
+def no_header_check(*args: object) -> None:
+    """Let a proposal be on any parent, closing blocks included, by anybody (node.consensus.intake.header_fault)."""
+
+
+def no_nonce_check(what: str, given: int, due: int) -> None:
+    """Let an old nonce pass (runtime.transactions.check_due)."""
+    if what != "nonce" or given > due:
+        check_due(what, given, due)
+
+
+def reward_minted_twice(coin: Coin, round: int, miner: bytes, amount: int) -> None:
+    """Mint every reward twice (Coin.mint_reward)."""
+    _mint_reward(coin, round, miner, amount)
+    _mint_reward(coin, round, miner, amount)
+
+
+class _LogInMemory(SimulatedLog):
+    def append(self, records: Sequence[ConsensusMessage]) -> None:
+        self.disk.point("before the log")
+
+
+class NoSyncedLog(WholeNode):
+    """Never has on disk what it voted."""
+
+    log_class = _LogInMemory
+
+
+class NoSyncedDatabase(WholeNode):
+    """Reports blocks final that a crash takes back: its database is that of its start."""
+
+    def _start(self) -> None:
+        entries = self.disk.db.entries
+        if self.life == 1:
+            super()._start()
+            self.__dict__["first"] = entries.copy()
+        else:
+            self.disk.db.entries = self.__dict__["first"]
+            super()._start()

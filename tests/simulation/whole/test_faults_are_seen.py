@@ -1,0 +1,62 @@
+"""The simulation notices when a rule is broken: each fault must fail some seed that the code as it is passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.consensus.broken import quorum_of_2f
+from tests.simulation.watch import Violation
+from tests.simulation.whole import broken
+from tests.simulation.whole.adversaries import EquivocatingProposer
+from tests.simulation.whole.node import WholeNode
+from tests.simulation.whole.simulation import Simulation
+
+SEEDS = range(60)
+
+
+def first_failure(node_class: type[WholeNode] = WholeNode, faulty: tuple[type[WholeNode], ...] = ()) -> str:
+    """Return what the first failing seed says; empty if none fails."""
+    for seed in SEEDS:
+        try:
+            Simulation(seed, node_class, faulty).run()
+        except Violation as violation:
+            return str(violation)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("node_class", "expected"),
+    [
+        (broken.NoSyncedLog, ("twice", "nullifies and finalizes", "after nullifying")),
+        (broken.NoSyncedDatabase, ("reported block",)),
+    ],
+)
+def test_a_broken_node_fails(node_class: type[WholeNode], expected: tuple[str, ...]) -> None:
+    reason = first_failure(node_class)
+    assert any(part in reason for part in expected), reason
+
+
+def test_any_parent_and_extended_closing_blocks_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.consensus.agreement.header_fault", broken.no_header_check)
+    reason = first_failure(faulty=(EquivocatingProposer,))
+    assert "a second block" in reason, reason
+
+
+def test_old_nonces_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.execution.check_due", broken.no_nonce_check)
+    reason = first_failure()
+    assert "includes again" in reason, reason
+
+
+def test_rewards_minted_twice_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pallets.coin.Coin.mint_reward", broken.reward_minted_twice)
+    reason = first_failure()
+    assert "more than its emission" in reason, reason
+
+
+def test_a_quorum_of_2f_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.consensus.types.quorum", quorum_of_2f)
+    monkeypatch.setattr("runtime.certificates.quorum", quorum_of_2f)
+    expected = ("final blocks", "second block", "finalize another", "contradicting", "long after healing")
+    reason = first_failure()
+    assert any(part in reason for part in expected), reason

@@ -1,0 +1,205 @@
+"""What must hold at every step of a run of whole nodes, whatever the network does and f validators do.
+
+- agreement: one final block a height, and no other one at the height of a block for which so many honest
+  validators have voted FINALIZE that with the faulty ones' votes they are a quorum, seen by anybody or not;
+- validity: it follows the final block before it, is of that block's epoch or the one it opens, by the leader of
+  its view, and executes here, on a state of the watch's own, with every root equal; every pallet's books balance;
+- issuance: all balances together are the total issuance, which is the genesis' and what was minted, and no round
+  mints more than its emission;
+- once: an extrinsic is included once, a transfer settled once, a miner has one proposal, ballot and audit a round;
+- no honest double vote, nobody honest accused (VoteWatch);
+- nothing lost: what a node reported final it has after every restart and at the end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from node.consensus.leaders import leader
+from node.consensus.types import EpochInfo
+from pallets.assembly import RUNTIME
+from pocl.extrinsics import extrinsic_hash
+from pocl.v1.aggregation_pb2 import AggregationEvent
+from pocl.v1.block_pb2 import EventRecord, Header
+from pocl.v1.coin_pb2 import CoinEvent
+from pocl.v1.consensus_pb2 import NOTARIZE, NULLIFY, Vote
+from pocl.v1.model_propose_pb2 import ModelProposeEvent
+from pocl.v1.system_pb2 import AccountInfo
+from pocl.v1.vote_pb2 import VoteEvent
+from runtime.blocks import ExecutedBlock, header_hash
+from runtime.frame import InvalidBlock
+from runtime.quorum import quorum
+from tests.pallets.harness import MemoryChainState
+from tests.simulation.watch import Violation, VoteWatch
+from tests.simulation.whole.world import EMISSION, SharedRuntime, World
+
+if TYPE_CHECKING:
+    from tests.simulation.whole.node import WholeNode
+
+_ONCE_A_ROUND = {
+    "Proposed": (ModelProposeEvent.Proposed, "miner"),
+    "BallotCast": (VoteEvent.BallotCast, "owner"),
+    "Audited": (AggregationEvent.Audited, "auditor"),
+    "Attested": (AggregationEvent.Attested, "attester"),
+}
+
+
+class Watch(VoteWatch):
+    """Sees what honest nodes send, write and report."""
+
+    def __init__(
+        self, world: World, runtime: SharedRuntime, honest: set[int], accounts: dict[int, bytes]
+    ) -> None:
+        super().__init__(honest, accounts)
+        self._world = world
+        self._runtime = runtime
+        self.headers: list[Header] = [world.genesis.header]
+        self.hashes: list[bytes] = [world.genesis.hash]
+        self._state = MemoryChainState()
+        self._state.advance(world.genesis)
+        self._epoch = EpochInfo.from_change(world.genesis.header.next_epoch, world.genesis.hash, 0)
+        self._sets = {1: self._epoch.validators}
+        self._minted: Counter[int] = Counter()
+        self.settled: set[int] = set()
+        """Transfers that a winner settled, by index."""
+        # Heights of blocks that honest validators notarized, honest FINALIZE votes, and what they make final.
+        self._heights: dict[bytes, int] = {}
+        self._finalizing: dict[tuple[int, int, bytes], set[bytes]] = defaultdict(set)
+        self._decided: dict[int, bytes] = {}
+        self._faulty = len(set(accounts.values()) - self._honest_accounts)
+        self._seen: dict[str, set[tuple[int, bytes]]] = defaultdict(set)
+        self.included: dict[bytes, int] = {}
+        """Extrinsics in final blocks, with their block's number."""
+
+    @property
+    def height(self) -> int:
+        """The highest final block of any honest node."""
+        return len(self.headers) - 1
+
+    def place(self, account: bytes, epoch: int) -> int | None:
+        """Return an account's index in an epoch's set."""
+        members = self._sets.get(epoch, ())
+        return members.index(account) if account in members else None
+
+    def voted(self, node: WholeNode, vote: Vote) -> None:
+        """An honest node sends a vote of its own or of another one."""
+        if vote.validator != self.place(node.account, vote.epoch) or vote.kind == NULLIFY:
+            return
+        if vote.kind == NOTARIZE:
+            header = node.chain.header(vote.block_hash)
+            if header is not None:
+                self._heights[vote.block_hash] = header.number
+            return
+        voters = self._finalizing[vote.epoch, vote.view, vote.block_hash]
+        voters.add(node.account)
+        height = self._heights.get(vote.block_hash)
+        if height is not None and len(voters) + self._faulty >= quorum(len(self._sets[vote.epoch])):
+            decided = self._decided.setdefault(height, vote.block_hash)
+            final = self.hashes[height] if height <= self.height else decided
+            if not vote.block_hash == decided == final:
+                raise Violation(f"a quorum may finalize a second block at height {height}")
+
+    def opened(self, node: WholeNode) -> None:
+        """An honest node starts on its database."""
+        chain = node.chain
+        if chain.final_number < node.told:
+            raise Violation(
+                f"node {node.index} reported block {node.told} final and starts at {chain.final_number}"
+            )
+        if chain.final_number <= self.height and chain.final_hash != self.hashes[chain.final_number]:
+            raise Violation(f"node {node.index} starts on another final block {chain.final_number}")
+
+    def final(self, node: WholeNode, blocks: Sequence[ExecutedBlock]) -> None:
+        """An honest node reports blocks final."""
+        for executed in blocks:
+            number = executed.header.number
+            if number <= self.height:
+                if self.hashes[number] != executed.hash:
+                    raise Violation(f"two final blocks at height {number}: node {node.index} has another one")
+            else:
+                self._extend(node, executed)
+            node.told = max(node.told, number)
+
+    def kept_everything(self, node: WholeNode) -> None:
+        """Look through an honest node's database at the end."""
+        database = node.chain.database
+        for number in range(1, node.told + 1):
+            if database.hash(number) != self.hashes[number] or database.block(number) is None:
+                raise Violation(f"node {node.index} has lost final block {number}")
+        for extrinsic, number in self.included.items():
+            location = database.extrinsic_location(extrinsic)
+            if number <= node.told and (location is None or location[0] != number):
+                raise Violation(f"node {node.index} has lost an extrinsic of final block {number}")
+
+    def _extend(self, node: WholeNode, executed: ExecutedBlock) -> None:
+        header, where = executed.header, f"node {node.index} made block {executed.header.number} final"
+        parent = self.headers[-1]
+        if self._decided.get(header.number, executed.hash) != executed.hash:
+            raise Violation(f"{where}: a quorum has voted to finalize another one")
+        if header.number != self.height + 1 or header.parent_hash != self.hashes[-1]:
+            raise Violation(f"{where}: it does not follow block {self.height}")
+        if header_hash(header) != executed.hash or header.timestamp_ms <= parent.timestamp_ms:
+            raise Violation(f"{where}: a wrong hash or timestamp")
+        if header.epoch != self._epoch.epoch or header.author != leader(self._epoch, header.view):
+            raise Violation(f"{where}: not of this epoch, or not by the leader of its view")
+        try:
+            again = RUNTIME.execute(
+                self._state,
+                parent,
+                self._world.genesis.hash,
+                executed.block,
+                verified=self._runtime.verified,
+            )
+        except InvalidBlock as error:
+            raise Violation(f"{where}: {error}") from error
+        self._state.advance(again)
+        self.headers.append(header)
+        self.hashes.append(executed.hash)
+        for data in executed.block.extrinsics:
+            hash = extrinsic_hash(data)
+            if hash in self.included:
+                raise Violation(f"{where}: it includes again an extrinsic of block {self.included[hash]}")
+            self.included[hash] = header.number
+        for event in again.events:
+            self._look_at(event, where)
+        self._count_money(where)
+        if header.HasField("next_epoch"):
+            self._epoch = EpochInfo.from_change(header.next_epoch, executed.hash, header.number)
+            self._sets[self._epoch.epoch] = self._epoch.validators
+
+    def _look_at(self, event: EventRecord, where: str) -> None:
+        if event.name == "RewardMinted":
+            minted = CoinEvent.RewardMinted.FromString(event.data)
+            self._minted[minted.round] += int.from_bytes(minted.amount, "big")
+            if self._minted[minted.round] > EMISSION:
+                raise Violation(f"{where}: round {minted.round} mints more than its emission")
+        elif event.name == "TransferSettled":
+            index = CoinEvent.TransferSettled.FromString(event.data).index
+            if index in self.settled:
+                raise Violation(f"{where}: transfer {index} is settled twice")
+            self.settled.add(index)
+        elif event.name in _ONCE_A_ROUND:
+            kind, who = _ONCE_A_ROUND[event.name]
+            content = kind.FromString(event.data)  # type: ignore[attr-defined]
+            mark = (content.round, getattr(content, who))
+            if mark in self._seen[event.name]:
+                raise Violation(f"{where}: a second {event.name} of one miner in round {content.round}")
+            self._seen[event.name].add(mark)
+
+    def _count_money(self, where: str) -> None:
+        balances = 0
+        for _, value in self._state.iterate(b"system.Account:"):
+            account = AccountInfo.FromString(value)
+            balances += int.from_bytes(account.free, "big") + int.from_bytes(account.reserved, "big")
+        issued = self._state.get(b"coin.TotalIssuance:") or b""
+        due = self._world.issuance + sum(self._minted.values())
+        if not balances == int.from_bytes(issued, "big") == due:
+            raise Violation(
+                f"{where}: balances are {balances}, issuance {int.from_bytes(issued, 'big')}, it must be {due}"
+            )
+        try:
+            RUNTIME.try_state(self._state)
+        except AssertionError as error:
+            raise Violation(f"{where}: {error}") from error
