@@ -23,6 +23,7 @@ from pocl.v1.block_pb2 import Block, Header
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import BlockAnnounce, SyncResponse
 from runtime.codec import CodecError, encode
+from tests.hostile.attacks import ATTACKS
 from tests.hostile.peer import HostilePeer, Target, Ways
 from tests.node.network.harness import GENESIS, Node, connect, make_node, running, until, validator, vote
 
@@ -85,6 +86,17 @@ async def test_unfinished_frames_are_not_kept_for_ever(tmp_path: Path) -> None:
                 await line.write("blocks", bytes(4))
                 await trio.sleep(0.05)
         assert await line.ended(1)
+
+
+async def test_who_sends_beyond_its_window_is_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MAX_BUFFERED", 2**21)
+    node = make_node(tmp_path, 1)
+    async with running(node):
+        peer = HostilePeer(target_of(node))
+        await ATTACKS["window_swamp"](peer)
+        assert node.network._reputation.points(peer.peer_id) > 50
 
 
 async def test_memory_is_bounded_over_all_peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
