@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from node.network.session import Session
 
-MAX_HELD = 64 * 2**20
+MAX_HELD = 48 * 2**20
 """Bytes received and not used yet, and bytes not sent yet, of all connections; frames that wait for several
 peers count once."""
 

@@ -23,18 +23,19 @@ from google.protobuf.message import Message
 
 from node.blobs import BlobStore
 from node.errors import ConfigError
-from node.network import blob_exchange, dialler, memory
+from node.network import memory
 from node.network.addresses import Address, parse_address
-from node.network.blob_exchange import BlobFetcher, answer_blob, holder_first
+from node.network.answers import MAX_ANSWER, STATE, SYNC, Answers
+from node.network.blob_exchange import BlobFetcher, holder_first
 from node.network.decoding import decode_bounded
 from node.network.dialler import Dialler
-from node.network.fairness import Rates, Turns
+from node.network.fairness import Turns
 from node.network.gossip import Gossip
 from node.network.handshake import PEER_ID_PREFIX, check_handshake, make_handshake
 from node.network.host import Host
 from node.network.link import Link, Stream
 from node.network.reputation import MALFORMED, Reputation
-from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject, Violation
+from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject
 from node.network.types import Handlers, NetworkSettings, Peer, RequestFailed
 from pocl.v1.network_pb2 import Handshake, StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import CodecError, encode
@@ -43,29 +44,10 @@ logger = logging.getLogger(__name__)
 
 M = TypeVar("M", bound=Message)
 
-SYNC = "sync"
-STATE = "state"
-MAX_ANSWER = 16 * 2**20
-"""Bytes of an answer about blocks or state: twice what the largest page or part has (node/sync.py)."""
-
-_SYNC_REQUEST_BYTES = 64
-_STATE_REQUEST_BYTES = 128
-_SERVE_S = 30.0
 _UNADMITTED = 32
 """Connections beyond the peers' places, those still shaking hands: the oldest makes place for the next."""
 
 _GUARD_S = 0.1
-
-_REQUESTS = {
-    SYNC: (10.0, 30.0),
-    STATE: (20.0, 60.0),
-    blob_exchange.BLOBS: (100.0, 400.0),
-    dialler.PEERS: (1.0, 10.0),
-}
-"""Requests of one peer that are answered a second, and at once; more have to wait."""
-
-_SYNC_ANSWERS = 4
-"""Pages under way at a time to validators of the set, and as many to all others: one may have 7 MiB."""
 
 
 class Network:
@@ -75,7 +57,6 @@ class Network:
         """Raise ConfigError for a malformed bootnode."""
         self._settings = settings
         self._handlers = handlers
-        self._blobs = blobs
         self.silence_s = settings.silence_s
         self._bootnodes = [_bootnode(text) for text in settings.bootnodes]
         self._host = Host(settings.node_key_seed, settings.max_peers + 2 * _UNADMITTED)
@@ -87,16 +68,12 @@ class Network:
         self._admitted: dict[str, Session] = {}
         self._validators: dict[bytes, Session] = {}
         self._nursery: trio.Nursery | None = None
-        self._reading = trio.CapacityLimiter(4)
         self._reputation = Reputation(trio.current_time)
         self._dialler = Dialler(self._host, self._bootnodes, self, settings.now_ms)
         self._gossip = Gossip(handlers, self.sessions)
         self._turns = Turns()
-        self._rates = {
-            name: Rates(*rate, 2 * settings.max_peers, trio.current_time) for name, rate in _REQUESTS.items()
-        }
-        self._pages = {known: trio.CapacityLimiter(_SYNC_ANSWERS) for known in (True, False)}
         self._fetcher = BlobFetcher(self._holders, self.penalize, settings.max_blob_bytes)
+        self._answers = Answers(self._host, self.protocol, self, handlers, blobs, self._dialler.answer)
         self._register()
 
     async def run(self, *, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
@@ -193,11 +170,24 @@ class Network:
                 if session.link.peer_id == peer_id:
                     session.end("banned", fault=True)
 
-    # What sessions and dialler ask (session.Owner, dialler.Surroundings).
+    # What sessions, dialler and answers ask (session.Owner, dialler.Surroundings, answers.Askers).
 
     def sessions(self) -> list[Session]:
         """Return the admitted sessions."""
         return list(self._admitted.values())
+
+    def is_validator(self, session: Session) -> bool:
+        """Tell whether the peer is a validator of the set."""
+        account = session.peer.validator if session.peer is not None else None
+        return account is not None and self._handlers.is_validator(account)
+
+    def turn(self, session: Session) -> AbstractAsyncContextManager[None]:
+        """Return what must be entered to work for a peer: strangers take turns (fairness.py)."""
+        return nullcontext() if self.is_validator(session) else self._turns.turn()
+
+    def session(self, link: Link) -> Session | None:
+        """Return the session of a connection."""
+        return self._sessions.get(link)
 
     def connected(self, peer_id: str) -> bool:
         """Tell whether a connection to a peer is up or coming up."""
@@ -268,7 +258,7 @@ class Network:
 
     async def on_frame(self, session: Session, subject: Subject, data: bytes) -> None:
         """Handle a frame, when it is the peer's turn. Raise Violation for a bad one."""
-        async with self._turn(session):
+        async with self.turn(session):
             await self._handle_frame(session, subject, data)
 
     async def _handle_frame(self, session: Session, subject: Subject, data: bytes) -> None:
@@ -295,58 +285,8 @@ class Network:
 
             return serve
 
-        def of_request(
-            name: str, max_bytes: int, answer: Callable[[Session, bytes], Awaitable[bytes]]
-        ) -> None:
-            async def serve(stream: Stream) -> None:
-                session = self._sessions.get(stream.link)
-                if session is None:
-                    await stream.reset()
-                    return
-
-                async def answered(data: bytes) -> bytes:
-                    await trio.sleep(self._rates[name].wait_s(session.link.peer_id))
-                    async with self._turn(session):
-                        return await answer(session, data)
-
-                places = self._pages[self._is_validator(session)] if name == SYNC else None
-                await session.serve_request(stream, max_bytes, _SERVE_S, answered, places)
-
-            self._host.serve(self.protocol(name), serve)
-
         for subject in SUBJECTS:
             self._host.serve(self.protocol(subject.name), of_subject(subject))
-        of_request(SYNC, _SYNC_REQUEST_BYTES, self._answer_sync)
-        of_request(STATE, _STATE_REQUEST_BYTES, self._answer_state)
-        of_request(blob_exchange.BLOBS, blob_exchange.MAX_REQUEST_BYTES, self._answer_blob)
-        of_request(dialler.PEERS, 0, self._answer_peers)
-
-    async def _answer(self, kind: type[M], data: bytes, serve: Callable[[M], Message], most: int) -> bytes:
-        """Answer a request on a thread, for answers come from the database."""
-        try:
-            request = decode_bounded(kind, data)
-        except CodecError as error:
-            raise Violation(str(error)) from None
-
-        def answer() -> bytes:
-            data = encode(serve(request))
-            if len(data) > most:
-                raise ValueError(f"an answer of {len(data)} bytes: peers would call it a violation")
-            return data
-
-        return await trio.to_thread.run_sync(answer, limiter=self._reading)
-
-    async def _answer_sync(self, _session: Session, data: bytes) -> bytes:
-        return await self._answer(SyncRequest, data, self._handlers.serve_sync, MAX_ANSWER)
-
-    async def _answer_state(self, _session: Session, data: bytes) -> bytes:
-        return await self._answer(StateRequest, data, self._handlers.serve_state, MAX_ANSWER)
-
-    async def _answer_blob(self, _session: Session, data: bytes) -> bytes:
-        return await answer_blob(data, self._blobs, self._handlers.may_serve, self._reading)
-
-    async def _answer_peers(self, session: Session, _data: bytes) -> bytes:
-        return await self._dialler.answer(session)
 
     def _on_link(self, link: Link) -> None:
         unwanted = link.peer_id == self.peer_id or not link.peer_id.startswith(PEER_ID_PREFIX)
@@ -407,15 +347,7 @@ class Network:
 
     def _others(self) -> list[Session]:
         """Return the peers that are not in the validator set, the youngest last."""
-        return [session for session in self._admitted.values() if not self._is_validator(session)]
-
-    def _is_validator(self, session: Session) -> bool:
-        account = session.peer.validator if session.peer is not None else None
-        return account is not None and self._handlers.is_validator(account)
-
-    def _turn(self, session: Session) -> AbstractAsyncContextManager[None]:
-        """Return what must be entered to work for a peer: strangers take turns (fairness.py)."""
-        return nullcontext() if self._is_validator(session) else self._turns.turn()
+        return [session for session in self._admitted.values() if not self.is_validator(session)]
 
     async def _guard_memory(self) -> None:
         """Keep what is held for peers within bounds (memory.py)."""
@@ -425,7 +357,7 @@ class Network:
             for session in memory.swamping(sessions):
                 self.charge(session, "it sends far more than it may")
                 session.end("it sends far more than it may", fault=True)
-            for session in memory.too_much(sessions, self._is_validator):
+            for session in memory.too_much(sessions, self.is_validator):
                 session.end("this node holds too much for it", fault=True)
 
     def _holders(self, holder: bytes | None) -> list[Session]:

@@ -46,7 +46,11 @@ ATTACKS: dict[str, Attack] = {}
 INSIDER_ATTACKS: dict[str, Attack] = {}
 """Those that need the key of a validator of the set."""
 
-_PATIENCE_S = 2.0
+_PATIENCE_S = 8.0
+"""How long an attacker waits to be dropped that should be."""
+
+_BORNE_S = 1.5
+"""How long one stays that is borne."""
 
 
 def attack(function: Attack) -> Attack:
@@ -144,7 +148,7 @@ async def unfinished_frames(peer: HostilePeer) -> None:
         with contextlib.suppress(LinkError):
             for name, size in (("consensus", 2**23), ("blocks", 2**23), ("transactions", 2**20)):
                 await line.write(name, encode_frame(bytes(size))[:-1])
-        await line.ended(2 * _PATIENCE_S)
+        await line.ended(2 * _BORNE_S)
 
 
 @attack
@@ -189,7 +193,7 @@ async def slow_reader(peer: HostilePeer) -> None:
                 stream = await line.link.open_stream(peer.target.protocol("sync"))
                 await stream.write(encode_frame(encode(SyncRequest(from_number=1))))
                 await trio.sleep(0.1)
-        await line.ended(_PATIENCE_S)
+        await line.ended(_BORNE_S)
 
 
 @attack
@@ -202,10 +206,10 @@ async def connection_flood(peer: HostilePeer) -> None:
 
 
 async def _idle(host: str, port: int, data: bytes) -> None:
-    with contextlib.suppress(OSError, trio.BrokenResourceError), trio.move_on_after(_PATIENCE_S):
+    with contextlib.suppress(OSError, trio.BrokenResourceError), trio.move_on_after(2 * _BORNE_S):
         async with await trio.open_tcp_stream(host, port) as stream:
             await stream.send_all(data)
-            await trio.sleep(_PATIENCE_S)
+            await trio.sleep(2 * _BORNE_S)
 
 
 @attack
@@ -215,7 +219,7 @@ async def silent_peers(peer: HostilePeer) -> None:
     async def hold() -> None:
         with contextlib.suppress(LinkError):
             async with HostilePeer(peer.target).connected() as line:
-                await line.ended(_PATIENCE_S)
+                await line.ended(2 * _BORNE_S)
 
     async with trio.open_nursery() as nursery:
         for _ in range(6):
@@ -226,7 +230,7 @@ async def silent_peers(peer: HostilePeer) -> None:
 async def stream_flood(peer: HostilePeer) -> None:
     """Open streams without end, and choose no protocol on any."""
     async with peer.joined() as line:
-        with contextlib.suppress(Exception), trio.move_on_after(_PATIENCE_S):
+        with contextlib.suppress(Exception), trio.move_on_after(2 * _BORNE_S):
             for _ in range(1000):
                 await line.link._conn.muxed_conn.open_stream()
         await line.ended(0.1)
@@ -234,11 +238,12 @@ async def stream_flood(peer: HostilePeer) -> None:
 
 @attack
 async def tiny_frames(peer: HostilePeer) -> None:
-    """Send signs of life, one a write, as fast as they go."""
+    """Send signs of life, and nothing else, as fast as they go."""
     async with peer.joined() as line:
         with contextlib.suppress(LinkError), trio.move_on_after(_PATIENCE_S):
             while True:
-                await line.write("consensus", bytes(4))
+                await line.write("consensus", bytes(4 * 150))
+        await line.ended(_PATIENCE_S)
 
 
 # ---- transactions
@@ -265,7 +270,12 @@ async def malformed_transactions(peer: HostilePeer) -> None:
 async def unpayable_transactions(peer: HostilePeer) -> None:
     """Send well-signed extrinsics in bulk of accounts that own nothing."""
     poor = Keypair.from_seed(secrets.token_bytes(32))
-    await _say(peer, "transactions", *_batches([_remark(peer, poor, number) for number in range(1024)]))
+    await _say(
+        peer,
+        "transactions",
+        *_batches([_remark(peer, poor, number) for number in range(1024)]),
+        stay_s=_BORNE_S,
+    )
 
 
 @attack
@@ -347,14 +357,16 @@ async def fake_proposals(peer: HostilePeer) -> None:
 async def request_storm(peer: HostilePeer) -> None:
     """Ask to be brought up to date, with blocks nobody has, thousands of times."""
     request = CatchUpRequest(epoch=0, view=0, missing=[secrets.token_bytes(32) for _ in range(8)])
-    await _say(peer, "consensus", *[consensus(request) * 100] * 50)
+    await _say(peer, "consensus", *[consensus(request) * 100] * 50, stay_s=_BORNE_S)
 
 
 @attack
 async def far_ahead(peer: HostilePeer) -> None:
     """Speak of epochs that are not to come for ever."""
     far = Certificate(epoch=2**63, view=1, kind=FINALIZE, block_hash=b"b" * 32)
-    await _say(peer, "consensus", consensus(far) * 200, consensus(CatchUpRequest(epoch=2**63)) * 200)
+    await _say(
+        peer, "consensus", consensus(far) * 200, consensus(CatchUpRequest(epoch=2**63)) * 200, stay_s=_BORNE_S
+    )
 
 
 async def _places(peer: HostilePeer) -> list[tuple[int, int]]:
@@ -406,7 +418,7 @@ async def lying_pages(peer: HostilePeer) -> None:
         ),
     }
     async with peer.joined() as line:
-        await line.ended(2 * _PATIENCE_S)
+        await line.ended(_PATIENCE_S)
 
 
 @attack
@@ -414,7 +426,7 @@ async def empty_promises(peer: HostilePeer) -> None:
     """Claim a great height and have no blocks."""
     peer.ways.handshake = lambda made: setattr(made, "final_number", 2**40)
     async with peer.joined() as line:
-        await line.ended(2 * _PATIENCE_S)
+        await line.ended(3 * _BORNE_S)
 
 
 @attack
@@ -426,7 +438,7 @@ async def ranges_that_do_not_exist(peer: HostilePeer) -> None:
         ("blobs", BlobRequest(hash=bytes(32), offset=2**50, max_bytes=2**32 - 1)),
     ]
     async with peer.joined() as line:
-        with contextlib.suppress(LinkError, StreamEnd), trio.move_on_after(_PATIENCE_S):
+        with contextlib.suppress(LinkError, StreamEnd), trio.move_on_after(2 * _BORNE_S):
             while True:
                 for name, request in requests:
                     await line.request(name, encode_frame(encode(request)))
@@ -442,7 +454,7 @@ async def sync_loop(peer: HostilePeer) -> None:
                 await line.request("sync", encode_frame(encode(SyncRequest(from_number=1))))
 
     async with peer.joined() as line:
-        with trio.move_on_after(_PATIENCE_S):
+        with trio.move_on_after(2 * _BORNE_S):
             async with trio.open_nursery() as nursery:
                 for _ in range(16):
                     nursery.start_soon(ask, line)
@@ -469,7 +481,7 @@ async def insiders_bad_votes(peer: HostilePeer) -> None:
         Vote(epoch=epoch, view=view, kind=NULLIFY, validator=index, signature=secrets.token_bytes(64))
         for epoch, view in await _places(peer)
     ]
-    await _say(peer, "consensus", *map(consensus, votes))
+    await _say(peer, "consensus", *map(consensus, votes), stay_s=_BORNE_S)
 
 
 @insider
@@ -489,7 +501,7 @@ async def insiders_vote_flood(peer: HostilePeer) -> None:
             for _ in range(500)
         ]
         with contextlib.suppress(LinkError):
-            await _say(peer, "consensus", b"".join(map(consensus, votes)))
+            await _say(peer, "consensus", b"".join(map(consensus, votes)), stay_s=_BORNE_S)
 
 
 @insider
@@ -498,7 +510,7 @@ async def insiders_early_bodies(peer: HostilePeer) -> None:
     epoch = (await _places(peer))[0][0] + 1
     block = Block(header=Header(number=1, epoch=epoch, view=1), extrinsics=[bytes(2**20)] * 7)
     early = consensus(Proposal(epoch=epoch, view=1, block=block, signature=bytes(64)))
-    await _say(peer, "consensus", *[early] * 10)
+    await _say(peer, "consensus", *[early] * 10, stay_s=_BORNE_S)
 
 
 def _index(peer: HostilePeer) -> int:
@@ -506,13 +518,13 @@ def _index(peer: HostilePeer) -> int:
     return peer.target.validators.index(peer.key.public)
 
 
-async def _say(peer: HostilePeer, name: str, *frames: bytes) -> None:
+async def _say(peer: HostilePeer, name: str, *frames: bytes, stay_s: float = _PATIENCE_S) -> None:
     """Become a peer, write frames on one stream, and wait for the end of it."""
     async with peer.joined() as line:
         with contextlib.suppress(LinkError):
             for frame in frames:
                 await line.write(name, frame)
-        await line.ended(_PATIENCE_S)
+        await line.ended(stay_s)
 
 
 def _varint(value: int) -> bytes:

@@ -279,7 +279,7 @@ MUTANTS = (
     ),
     mutant(
         "blocks-of-the-future-at-once",
-        "node/consensus/driver.py",
+        "node/consensus/executor.py",
         "        if request.certified or ahead_ms <= 0:",
         "        if True:",
         _DRIVER,
@@ -287,7 +287,7 @@ MUTANTS = (
     ),
     mutant(
         "own-clock-above-a-quorum",
-        "node/consensus/driver.py",
+        "node/consensus/executor.py",
         "        if request.certified or ahead_ms <= 0:",
         "        if ahead_ms <= 0:",
         _DRIVER,
@@ -296,8 +296,8 @@ MUTANTS = (
     mutant(
         "log-not-synced",
         _LOG_FILE,
-        "            self._file.flush()\n            os.fsync(self._file.fileno())\n",
-        "            self._file.flush()\n",
+        "            _write(self._file, frame)\n            os.fsync(self._file.fileno())\n",
+        "            _write(self._file, frame)\n",
         _LOG,
         why="a power cut takes votes back that others have seen",
     ),
@@ -328,8 +328,8 @@ MUTANTS = (
     mutant(
         "foreign-log-opened",
         _LOG_FILE,
-        "            if head[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:",
-        "            if False:",
+        "    if _head_of(frames, path)[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:",
+        "    if False:",
         _LOG,
         why="another key's log says nothing of this key's votes",
     ),

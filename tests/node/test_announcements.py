@@ -29,7 +29,7 @@ PEER: Any = SimpleNamespace(peer_id="p", name="", final_number=0, validator=None
 
 
 @pytest.mark.parametrize("margin", [0, 8], ids=["full node", "validator"])
-def test_an_announcement_must_be_of_a_final_block(tmp_path: Path, margin: int) -> None:
+async def test_an_announcement_must_be_of_a_final_block(tmp_path: Path, margin: int) -> None:
     chain = open_at(tmp_path / "db")
     author = open_at(tmp_path / "author")
     network = Network()

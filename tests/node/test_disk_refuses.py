@@ -107,10 +107,12 @@ def read_a_damaged_file(node: Node) -> None:
     database.db.compact_range()  # From the log into a table, and none of it in memory.
     for table in database.path.glob("*.ldb"):
         data = bytearray(table.read_bytes())
-        data[: len(data) // 2] = bytes(len(data) // 2)
+        # All but the table's index and footer, which are at its end.
+        harmed = len(data) * 9 // 10
+        data[:harmed] = bytes(harmed)
         table.write_bytes(data)
     with pytest.raises(StorageError, match="database is damaged"):
-        list(node.chain.final_state().iterate(b""))
+        database.header(0)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from pocl.v1.block_pb2 import Block, Header
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import BlockAnnounce, SyncResponse
 from runtime.codec import CodecError, encode
+from tests.hostile.attacks import ATTACKS
 from tests.hostile.peer import HostilePeer, Target, Ways
 from tests.node.network.harness import GENESIS, Node, connect, make_node, running, until, validator, vote
 
@@ -69,7 +70,7 @@ def test_who_holds_most_goes_first_and_validators_last() -> None:
     strangers = [Held(5 * mib, [shared]), Held(mib, []), Held(16 * mib + 1, [shared])]
     sessions: Any = [*strangers, *validators]
     ended = memory.too_much(sessions, lambda session: session.known)  # type: ignore[attr-defined]
-    # 72 MiB received, 20 MiB of one frame that waits for four: 28 MiB must go.
+    # 72 MiB received, 20 MiB of one frame that waits for four: 44 MiB must go.
     assert ended == [strangers[2], strangers[0], strangers[1], validators[1]]
     assert memory.too_much(sessions[:2], lambda session: False) == []
     assert memory.swamping(sessions) == [strangers[2], *validators]
@@ -87,8 +88,19 @@ async def test_unfinished_frames_are_not_kept_for_ever(tmp_path: Path) -> None:
         assert await line.ended(1)
 
 
+async def test_who_sends_beyond_its_window_is_charged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MAX_BUFFERED", 2**21)
+    node = make_node(tmp_path, 1)
+    async with running(node):
+        peer = HostilePeer(target_of(node))
+        await ATTACKS["window_swamp"](peer)
+        assert node.network._reputation.points(peer.peer_id) > 50
+
+
 async def test_memory_is_bounded_over_all_peers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "MAX_HELD", 5 * 2**20)
+    monkeypatch.setattr(memory, "MAX_HELD", 6 * 2**20)
     node = make_node(tmp_path, 1)
     async with running(node):
         bob = make_node(tmp_path, 2, bootnodes=tuple(node.network.addresses), **validator("//Bob"))
@@ -100,7 +112,7 @@ async def test_memory_is_bounded_over_all_peers(tmp_path: Path, monkeypatch: pyt
                 nursery.start_soon(_hold_back, peer)
             await until(lambda: len(node.left) >= 2, "two of three must go")
             held = [session.held for session in node.network._sessions.values()]
-            assert sum(held) <= 5 * 2**20
+            assert sum(held) <= 6 * 2**20
             assert bob.network.peer_id in node.peer_ids
             nursery.cancel_scope.cancel()
 
