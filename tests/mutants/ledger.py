@@ -266,8 +266,8 @@ MUTANTS = (
     mutant(
         "newest-transfers-first",
         _COIN,
-        "        walk = _Walk([*self._returned(), (fresh, end)])",
-        "        walk = _Walk([(fresh, end), *self._returned()])",
+        "        walk = ranges.Walk([*self._returned(), (fresh, end)])",
+        "        walk = ranges.Walk([(fresh, end), *self._returned()])",
         _TRANSFERS,
         _BOOKS,
         why="a transfer that lost once waits for ever behind new ones",
