@@ -272,8 +272,8 @@ MUTANTS = (
     mutant(
         "sync-without-proof",
         "node/chain.py",
-        "        verify_justification(\n            blocks[-1].header, justification, change.validators, self.genesis_hash, "
-        "verify=self._verify\n        )\n",
+        "        verify_justification(\n            blocks[-1].header, justification, "
+        "change.validators, self.genesis_hash, verify=self._verify\n        )\n",
         "",
         _CHAIN,
         why="the first peer asked decides what is final here",
