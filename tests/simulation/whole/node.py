@@ -287,15 +287,16 @@ class WholeNode:
         except (UnknownParent, StatePruned):
             return
         end = self.simulation.network.now + latest
-        self.later(max(earliest, 0), self._build, request, building, end)
+        self.later(max(earliest, 0), self._build, request, building, end, None)
 
-    def _build(self, request: t.Build, building: int, end: float) -> None:
+    def _build(self, request: t.Build, building: int, end: float, found: Callable[[], bool] | None) -> None:
         if building != self._building:
             return
         now = self.simulation.network.now
         try:
-            if now < end and not self.executor.work(request.parent_hash)():
-                self.later(min(WORK_POLL_MS, end - now), self._build, request, building, end)
+            found = found or self.executor.work(request.parent_hash)
+            if now < end and not found():
+                self.later(min(WORK_POLL_MS, end - now), self._build, request, building, end, found)
                 return
             built = self.executor.build(request)
         except (UnknownParent, StatePruned):

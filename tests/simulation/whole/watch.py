@@ -22,7 +22,7 @@ from node.consensus.types import EpochInfo
 from pallets.assembly import RUNTIME
 from pocl.extrinsics import extrinsic_hash
 from pocl.v1.aggregation_pb2 import AggregationEvent
-from pocl.v1.block_pb2 import EventRecord, Header
+from pocl.v1.block_pb2 import Block, EventRecord, Header
 from pocl.v1.coin_pb2 import CoinEvent
 from pocl.v1.consensus_pb2 import NOTARIZE, NULLIFY, Vote
 from pocl.v1.model_propose_pb2 import ModelProposeEvent
@@ -110,6 +110,12 @@ class Watch(VoteWatch):
             )
         if chain.final_number <= self.height and chain.final_hash != self.hashes[chain.final_number]:
             raise Violation(f"node {node.index} starts on another final block {chain.final_number}")
+        # It may have gone down after writing and before telling.
+        for number in range(self.height + 1, chain.final_number + 1):
+            block, hash = chain.final_block(number), chain.database.hash(number)
+            assert block is not None
+            assert hash is not None
+            self._extend(node, block, hash)
 
     def final(self, node: WholeNode, blocks: Sequence[ExecutedBlock]) -> None:
         """An honest node reports blocks final."""
@@ -119,7 +125,7 @@ class Watch(VoteWatch):
                 if self.hashes[number] != executed.hash:
                     raise Violation(f"two final blocks at height {number}: node {node.index} has another one")
             else:
-                self._extend(node, executed)
+                self._extend(node, executed.block, executed.hash)
             node.told = max(node.told, number)
 
     def kept_everything(self, node: WholeNode) -> None:
@@ -133,14 +139,14 @@ class Watch(VoteWatch):
             if number <= node.told and (location is None or location[0] != number):
                 raise Violation(f"node {node.index} has lost an extrinsic of final block {number}")
 
-    def _extend(self, node: WholeNode, executed: ExecutedBlock) -> None:
-        header, where = executed.header, f"node {node.index} made block {executed.header.number} final"
+    def _extend(self, node: WholeNode, block: Block, hash: bytes) -> None:
+        header, where = block.header, f"node {node.index} made block {block.header.number} final"
         parent = self.headers[-1]
-        if self._decided.get(header.number, executed.hash) != executed.hash:
+        if self._decided.get(header.number, hash) != hash:
             raise Violation(f"{where}: a quorum has voted to finalize another one")
         if header.number != self.height + 1 or header.parent_hash != self.hashes[-1]:
             raise Violation(f"{where}: it does not follow block {self.height}")
-        if header_hash(header) != executed.hash or header.timestamp_ms <= parent.timestamp_ms:
+        if header_hash(header) != hash or header.timestamp_ms <= parent.timestamp_ms:
             raise Violation(f"{where}: a wrong hash or timestamp")
         if header.epoch != self._epoch.epoch or header.author != leader(self._epoch, header.view):
             raise Violation(f"{where}: not of this epoch, or not by the leader of its view")
@@ -149,24 +155,24 @@ class Watch(VoteWatch):
                 self._state,
                 parent,
                 self._world.genesis.hash,
-                executed.block,
+                block,
                 verified=self._runtime.verified,
             )
         except InvalidBlock as error:
             raise Violation(f"{where}: {error}") from error
         self._state.advance(again)
         self.headers.append(header)
-        self.hashes.append(executed.hash)
-        for data in executed.block.extrinsics:
-            hash = extrinsic_hash(data)
-            if hash in self.included:
-                raise Violation(f"{where}: it includes again an extrinsic of block {self.included[hash]}")
-            self.included[hash] = header.number
+        self.hashes.append(hash)
+        for data in block.extrinsics:
+            name = extrinsic_hash(data)
+            if name in self.included:
+                raise Violation(f"{where}: it includes again an extrinsic of block {self.included[name]}")
+            self.included[name] = header.number
         for event in again.events:
             self._look_at(event, where)
         self._count_money(where)
         if header.HasField("next_epoch"):
-            self._epoch = EpochInfo.from_change(header.next_epoch, executed.hash, header.number)
+            self._epoch = EpochInfo.from_change(header.next_epoch, hash, header.number)
             self._sets[self._epoch.epoch] = self._epoch.validators
 
     def _look_at(self, event: EventRecord, where: str) -> None:
