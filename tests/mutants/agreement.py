@@ -1,4 +1,4 @@
-"""Faults in agreement: the rules at the head of node/consensus/core.py, votes, leaders, and the log."""
+"""Faults in agreement: the rules at the head of node/consensus/core.py, votes, leaders and timers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from tests.mutants.mutant import Edit, mutant, mutant_of
 
 _CORE = "node/consensus/test_core.py"
 _VOTES = "node/consensus/test_votes.py"
-_RECOVERY = "node/consensus/test_recovery.py"
-_DRIVER = "node/consensus/test_driver.py"
-_LOG = "node/consensus/test_log.py"
 
 _EPOCH_STATE = "node/consensus/epoch_state.py"
 _INTAKE = "node/consensus/intake.py"
-_LOG_FILE = "node/consensus/log.py"
 
 MUTANTS = (
     mutant(
@@ -234,167 +230,5 @@ MUTANTS = (
         "        return min(base, ",
         _CORE,
         why="on a network slower than the first timer no view ever succeeds",
-    ),
-    # ---- the log, and coming back from it
-    mutant(
-        "body-not-logged",
-        "node/consensus/agreement.py",
-        "            self._log_proposal(proposal)\n            self._cast(NOTARIZE",
-        "            self._cast(NOTARIZE",
-        _CORE,
-        why="after a crash of all who have a final block's body the chain cannot go on",
-    ),
-    mutant(
-        "certificate-not-logged",
-        "node/consensus/agreement.py",
-        "            self._log_certificate(notarization)\n",
-        "",
-        _RECOVERY,
-        _CORE,
-        why="a validator that comes back has finalized a view and cannot show why",
-    ),
-    mutant(
-        "sent-before-logged",
-        "node/consensus/outbox.py",
-        "actions = head + self._actions",
-        "actions = self._actions + head",
-        _CORE,
-        why="a vote that the log does not hold is given again, differently, after a crash",
-    ),
-    mutant(
-        "driver-sends-before-the-log-is-synced",
-        "node/consensus/driver.py",
-        "await trio.to_thread.run_sync(journal.append, records)",
-        "self._nursery.start_soon(trio.to_thread.run_sync, journal.append, records)",
-        _DRIVER,
-        why="the same, one layer further out",
-    ),
-    mutant(
-        "driver-goes-on-after-a-contradiction",
-        "node/consensus/driver.py",
-        '                raise AgreementFailed(f"consensus stopped: {reason}")',
-        "                log.error(reason)",
-        _DRIVER,
-        why="a node whose agreement is broken keeps serving clients",
-    ),
-    mutant(
-        "blocks-of-the-future-at-once",
-        "node/consensus/executor.py",
-        "        if request.certified or ahead_ms <= 0:",
-        "        if True:",
-        _DRIVER,
-        why="a leader whose clock is ahead moves the chain's clock, and every phase ends early",
-    ),
-    mutant(
-        "own-clock-above-a-quorum",
-        "node/consensus/executor.py",
-        "        if request.certified or ahead_ms <= 0:",
-        "        if ahead_ms <= 0:",
-        _DRIVER,
-        why="a node whose clock is slow stops following blocks that the others have notarized",
-    ),
-    mutant(
-        "log-not-synced",
-        _LOG_FILE,
-        "            _write(self._file, frame)\n            os.fsync(self._file.fileno())\n",
-        "            _write(self._file, frame)\n",
-        _LOG,
-        why="a power cut takes votes back that others have seen",
-    ),
-    mutant(
-        "log-written-on-after-failure",
-        _LOG_FILE,
-        "            # Half a frame may be there: nothing must follow it.\n            self._broken = True\n",
-        "",
-        _LOG,
-        why="what follows half a frame cannot be read: votes are lost although their write succeeded",
-    ),
-    mutant(
-        "torn-tail-kept",
-        _LOG_FILE,
-        "                os.truncate(path, size)\n",
-        "",
-        _LOG,
-        why="what is appended behind the torn frame is unreadable at the next start",
-    ),
-    mutant(
-        "damage-taken-for-a-torn-tail",
-        _LOG_FILE,
-        "            if end < len(data):\n                raise _damaged(path, at)\n            break\n        frames",
-        "            break\n        frames",
-        _LOG,
-        why="a flipped bit in the middle silently forgets every vote behind it",
-    ),
-    mutant(
-        "foreign-log-opened",
-        _LOG_FILE,
-        "    if _head_of(frames, path)[len(_MAGIC) : _NAME_SIZE] != genesis_hash + account:",
-        "    if False:",
-        _LOG,
-        why="another key's log says nothing of this key's votes",
-    ),
-    mutant(
-        "database-older-than-log",
-        _LOG_FILE,
-        "        if (epoch, view) < dropped:",
-        "        if False:",
-        _LOG,
-        why="with a restored backup of the database, votes that the log has dropped are given again",
-    ),
-    mutant(
-        "proposes-again-after-restart",
-        "node/consensus/base.py",
-        "            and state.view > state.barred_view\n            and state.view not in state.proposals\n",
-        "",
-        _RECOVERY,
-        why="a leader that crashed after proposing proposes a second block in the same view",
-    ),
-    mutant(
-        "proposes-in-a-logged-view",
-        "node/consensus/base.py",
-        "            and state.view > state.barred_view\n",
-        "",
-        _RECOVERY,
-        why="the same, should the log ever lose the proposal but not the vote for it",
-    ),
-    mutant(
-        "restart-forgets-votes",
-        "node/consensus/restore.py",
-        "                state.votes.add_own(content)",
-        "                pass",
-        _RECOVERY,
-        why="every vote of the current view may be given again, differently",
-    ),
-    mutant(
-        "restart-in-an-old-view",
-        "node/consensus/restore.py",
-        "            state.view = max(state.view, view + 1)\n",
-        "",
-        _RECOVERY,
-        why="a validator votes in a view that it had left",
-    ),
-    mutant(
-        "abstention-too-short",
-        _LOG_FILE,
-        "    return own[0] + 2\n",
-        "    return own[0] + 1\n",
-        _LOG,
-        why="a validator without a log votes in an epoch in which it may have voted before",
-    ),
-    mutant(
-        "abstainer-votes",
-        "node/consensus/base.py",
-        "return self._state.index is not None and self._state.info.epoch >= self._abstain_until",
-        "return self._state.index is not None",
-        _RECOVERY,
-        why="a validator without a log votes at once, perhaps for the second time",
-    ),
-    mutant(
-        "a-stranger-ends-abstention",
-        "node/consensus/abstention.py",
-        "reports = [report for account, report in self._reports.items() if account in others]",
-        "reports = list(self._reports.values())",
-        "node/consensus/test_abstention.py",
-        why="peers that are no validators say how far the chain is, and votes are given twice",
     ),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.mutants import agreement, finality, ledger, nodes, rounds, workers
+from tests.mutants import agreement, finality, ledger, nodes, recovery, rounds, workers
 
 MUTANTS = (
     *agreement.MUTANTS,
+    *recovery.MUTANTS,
     *finality.MUTANTS,
     *ledger.MUTANTS,
     *rounds.MUTANTS,

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -35,6 +36,9 @@ BASELINE_LIMIT_S = 600.0
 
 _running: set[int] = set()
 """Process groups of tests under way."""
+
+_stopped = threading.Event()
+"""No more tests are to be started."""
 
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - (.*))?$", re.MULTILINE)
 _PASSED, _TESTS_FAILED = 0, 1
@@ -101,6 +105,8 @@ def run_tests(tree: Path, tests: Sequence[str], limit_s: float) -> Result:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", *plugins, *tests]
     # A copy is used once. No bytecode, so that none can be older than the fault; no colours in what is parsed.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "PY_COLORS": "0", "COLUMNS": "300"}
+    if _stopped.is_set():
+        raise InterruptedError
     began = time.monotonic()
     process = subprocess.Popen(
         command,
@@ -137,6 +143,7 @@ def _workers(jobs: int) -> Iterator[ThreadPoolExecutor]:
     try:
         yield pool
     except BaseException:
+        _stopped.set()
         pool.shutdown(wait=False, cancel_futures=True)
         for group in list(_running):
             _kill(group)
