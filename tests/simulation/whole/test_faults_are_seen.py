@@ -11,7 +11,7 @@ from tests.simulation.whole.adversaries import EquivocatingProposer
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.simulation import Simulation
 
-SEEDS = range(60)
+SEEDS = range(20, 80)
 
 
 def first_failure(node_class: type[WholeNode] = WholeNode, faulty: tuple[type[WholeNode], ...] = ()) -> str:

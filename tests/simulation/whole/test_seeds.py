@@ -16,7 +16,7 @@ from tests.simulation.whole.disk import POINTS
 from tests.simulation.whole.run import failure, replay_command, story
 from tests.simulation.whole.simulation import Amnesiac, Simulation
 
-SEEDS = 140
+SEEDS = 80
 CHUNK = 10
 
 ROOT = Path(__file__).parents[3]
