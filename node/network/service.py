@@ -85,7 +85,7 @@ class Network:
             self._nursery = nursery
             async with self._host.run(self._settings.host, self._settings.port, self._on_link) as port:
                 self._port = port
-                logger.info("p2p: %s", ", ".join(self.addresses))
+                logger.debug("p2p: %s", ", ".join(self.addresses))
                 nursery.start_soon(self._guard_memory)
                 task_status.started()
                 await self._dialler.run()
