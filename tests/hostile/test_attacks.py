@@ -43,7 +43,7 @@ ANSWERS: dict[str, str | None] = {
     "request_storm": "",
     "far_ahead": "",
     "fake_final_blocks": "charged 50 points: another block 1 than the final one",
-    "lying_pages": "is banned: blocks that are not final here",
+    "lying_pages": "is banned: a page with block 1 in the place of block",
     "empty_promises": "charged 10 points: no page below the final number it told",
     "ranges_that_do_not_exist": "",
     "sync_loop": "",

@@ -30,6 +30,7 @@ from runtime.executive import Runtime
 from runtime.frame import InvalidTransaction
 from runtime.state import ReadState
 from runtime.transactions import ValidTransaction
+from tests.pallets.harness import set_rules
 from tests.round_network import round_config
 from tests.small_learner import SmallLearner
 
@@ -66,7 +67,7 @@ def world(validators: int) -> World:
     members = keys("validator", validators)
     config: dict[str, Mapping[str, Any]] = {
         "coin": {"balances": [(keypair.public, RICH) for keypair in (*members, *CLIENTS)]},
-        "validators": {"validators": [keypair.public for keypair in members]},
+        "validators": {"validators": [keypair.public for keypair in members], "config": set_rules()},
         "round": {
             "config": round_config(
                 winners=2, test_records=10, train_ms=3000, predict_ms=2500, reveal_ms=1500, vote_ms=1500,
