@@ -17,7 +17,7 @@ from node.consensus.core import Core
 from node.consensus.executor import Executor
 from node.pool import PoolError, TransactionPool
 from node.storage.errors import StatePruned
-from node.sync import page
+from node.sync import page, runs_of
 from node.visibility import may_leave
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
@@ -41,6 +41,8 @@ GOSSIP_MS = 10
 SYNC_TIMEOUT_MS = 800
 SYNC_MARGIN = 8
 KEEP_BLOBS_ROUNDS = 4
+BAN_CHARGES = 10
+"""Requests left without an answer, after which a peer is banned: what it once told counts no more."""
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Peer:
     validator: bytes
     final_number: int
     epoch: int
+    charges: int = 0
 
 
 @dataclass(frozen=True)
@@ -382,6 +385,7 @@ class WholeNode:
             others = sorted(self.peers_by_index)
             self.simulation.random.shuffle(others)
             self._sources = sorted(others, key=lambda index: index != hint)
+            self._asked += 1  # An answer that is still under way comes too late.
             self.later(self.simulation.random.uniform(1, 20), self._ask)
 
     def _idle(self) -> None:
@@ -398,21 +402,29 @@ class WholeNode:
         request = SyncRequest(
             from_number=self.chain.final_number + 1, max_blocks=self.simulation.random.choice((0, 2, 5))
         )
+        self.simulation.trace(
+            f"node {self.index} asks {self._sources[0]} for blocks from {request.from_number}"
+        )
         self.simulation.network.send(self.index, self._sources[0], SyncAsked(self._asked, request))
         self.later(SYNC_TIMEOUT_MS, self._give_up, self._asked)
 
     def _give_up(self, asked: int) -> None:
         if asked == self._asked and self._sources:
-            # Charged, and at last banned: what it once told counts no more.
-            self.peers_by_index.pop(self._sources.pop(0), None)
+            peer = self.peers_by_index.get(self._sources.pop(0))
+            if peer is not None:
+                peer.charges += 1
+                if peer.charges == BAN_CHARGES:
+                    del self.peers_by_index[peer.index]
             self._ask()
 
     def _on_page(self, sender: int, answer: SyncResponse) -> None:
         assert self._sources is not None
+        self.simulation.trace(f"node {self.index} gets {len(answer.blocks)} blocks of {sender}")
         useless = not answer.blocks
         if answer.blocks and answer.blocks[0].header.number == self.chain.final_number + 1:
             try:
-                self.chain.import_final(list(answer.blocks), answer.justification)
+                for blocks, justification in runs_of(answer):
+                    self.chain.import_final(blocks, justification)
             except (InvalidBlock, UnknownParent, CertificateError) as error:
                 self.report(t.Blame(sender, f"blocks that are not final here: {error}"))
                 useless = True
