@@ -91,13 +91,15 @@ def command(
         behaviours=_behaviours(behaviour, validators),
     )
     names = {Keypair.from_uri(dev_uri(index)).public: dev_name(index) for index in range(validators)}
-    # SIGTERM must stop the nodes as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # SIGTERM must stop the nodes as Ctrl-C does, and SIGINT also where a script started this in the background,
+    # for which shells let it be ignored.
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with make_display(console, names, rounds) as display:
             summary = run_devnet(options, display)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     _write(summary, json_file)
     problems = failures(summary)
     _tell(console, summary, options.base_path)
