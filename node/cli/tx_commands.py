@@ -86,13 +86,11 @@ def transfer(
     the smallest unit, or coins written as 1.5POCL.
     """
     account = parse_account(dest)
-    keypair = signer(**who)
-    with connect(rpc, timeout) as client:
-        info = client.info()
-        value = parse_amount(amount, info.token_decimals, info.token_symbol)
-        call = client.call("coin", "transfer", dest=account, amount=value)
-        extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
-        _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
+
+    def arguments(info: ChainInfo) -> dict[str, Any]:
+        return {"dest": account, "amount": parse_amount(amount, info.token_decimals, info.token_symbol)}
+
+    _make_call("coin", "transfer", arguments, wait, tip, wait_timeout, rpc, timeout, as_json, **who)
 
 
 @command.command("cancel")
@@ -110,12 +108,8 @@ def cancel(
     **who: Any,
 ) -> None:
     """Take back the own queued transfer number INDEX, while it is not dealt to a miner."""
-    keypair = signer(**who)
-    with connect(rpc, timeout) as client:
-        info = client.info()
-        call = client.call("coin", "cancel", index=index)
-        extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
-        _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
+    arguments = {"index": index}
+    _make_call("coin", "cancel", lambda _: arguments, wait, tip, wait_timeout, rpc, timeout, as_json, **who)
 
 
 @command.command("join")
@@ -137,15 +131,13 @@ def join(
     Start the node with this account's key first (`pocl node --validator`), and let it catch up: a validator
     that is silent for some rounds is put out of the set again.
     """
-    keypair = signer(**who)
-    with connect(rpc, timeout) as client:
-        info = client.info()
-        fields = {}
-        if bond is not None:
-            fields["bond"] = parse_amount(bond, info.token_decimals, info.token_symbol)
-        call = client.call("validators", "join", **fields)
-        extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
-        _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
+
+    def arguments(info: ChainInfo) -> dict[str, Any]:
+        if bond is None:
+            return {}
+        return {"bond": parse_amount(bond, info.token_decimals, info.token_symbol)}
+
+    _make_call("validators", "join", arguments, wait, tip, wait_timeout, rpc, timeout, as_json, **who)
 
 
 @command.command("leave")
@@ -158,7 +150,7 @@ def leave(
 
     Let the node run until `pocl query validators` says that it is out.
     """
-    _simple("leave", wait, tip, wait_timeout, rpc, timeout, as_json, **who)
+    _make_call("validators", "leave", _nothing, wait, tip, wait_timeout, rpc, timeout, as_json, **who)
 
 
 @command.command("rejoin")
@@ -168,11 +160,18 @@ def rejoin(
     wait: str, tip: str, wait_timeout: float | None, rpc: str, timeout: float, as_json: bool, **who: Any
 ) -> None:
     """Ask back into the validator set after being put out of it; the bond is filled up to the least one."""
-    _simple("rejoin", wait, tip, wait_timeout, rpc, timeout, as_json, **who)
+    _make_call("validators", "rejoin", _nothing, wait, tip, wait_timeout, rpc, timeout, as_json, **who)
 
 
-def _simple(
+def _nothing(info: ChainInfo) -> dict[str, Any]:
+    """Return the arguments of a call that has none."""
+    return {}
+
+
+def _make_call(
+    pallet: str,
     function: str,
+    arguments: Callable[[ChainInfo], dict[str, Any]],
     wait: str,
     tip: str,
     wait_timeout: float | None,
@@ -181,11 +180,11 @@ def _simple(
     as_json: bool,
     **who: Any,
 ) -> None:
-    """Make a call of the validators pallet that has no arguments."""
+    """Sign a call and submit it; `arguments` makes its own of what the chain says of its coin."""
     keypair = signer(**who)
     with connect(rpc, timeout) as client:
         info = client.info()
-        call = client.call("validators", function)
+        call = client.call(pallet, function, **arguments(info))
         extrinsic = client.sign(keypair, call, tip=_tip(tip, info))
         _send(client, info, extrinsic, call, wait, wait_timeout, as_json)
 
