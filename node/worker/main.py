@@ -11,12 +11,14 @@ for a defect.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from node.worker.learning.learner import TaskLearner
 
 log = logging.getLogger("pocl.worker")
+
+STOP_S = 4.0
+"""How long the worker may take to stop before it is ended where it stands; its files are always whole."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,7 +110,10 @@ def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> 
 
 def _stop_on_signals(stopping: threading.Event, *, supervised: bool) -> None:
     def stop(number: int, frame: FrameType | None) -> None:
-        stopping.set()
+        # The node and, when it dies, the kernel may both send a signal: one is enough.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Event.set takes a lock, which the interrupted code may hold: here it would wait for itself for ever.
+        _thread.start_new_thread(stopping.set, ())
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
@@ -117,6 +125,9 @@ def _stop_on_signals(stopping: threading.Event, *, supervised: bool) -> None:
 def _close_when_stopping(connection: Connection) -> None:
     connection.stopping.wait()
     connection.close()
+    # Whatever still holds the main thread up: nobody may be left who would kill this process.
+    time.sleep(STOP_S)
+    os._exit(0)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
