@@ -9,8 +9,8 @@ Rules:
 - A disk that fails once is not trusted again: whoever meets the failure gets StorageError, and `on_failure` is
   told, so that the node stops even where the error ends in a peer's session or a client's call.
 - Pruning walks the stale index, never a range of versions: old nodes and values that are still in use stay.
-Keys are in schema.py, state readers in state.py, pruning in pruning.py, opening in opening.py, beginning from a
-block other than 0 in importing.py.
+Keys are in schema.py, ranges of them in entries.py, state readers in state.py, pruning in pruning.py, opening in
+opening.py, beginning from a block other than 0 in importing.py.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import opening, schema
+from node.storage.entries import open_range
 from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
 from node.storage.pruning import prune
 from node.storage.state import StateReader
@@ -162,7 +163,7 @@ class Database:
             return None
         start, stop = schema.JUSTIFICATION + schema.u64(number), schema.end_of(schema.JUSTIFICATION)
         try:
-            with self.db.iterator(start=start, stop=stop, verify_checksums=True) as entries:
+            with open_range(self.db, start, stop) as entries:
                 key, data = next(entries)
         except (*FAILURES, StopIteration) as error:
             raise self.failure(f"no justification of block {number}", error) from error

@@ -8,6 +8,7 @@ import plyvel  # type: ignore[import-untyped]
 
 from node.errors import NodeStartError
 from node.storage import schema
+from node.storage.entries import open_range
 from node.storage.errors import reason
 from pocl.v1.block_pb2 import Header
 from runtime.blocks import header_hash
@@ -67,8 +68,8 @@ def _require_usable(path: Path) -> None:
 def _check(db: plyvel.DB, path: Path, genesis_hash: bytes) -> None:
     found, version = db.get(schema.META_GENESIS), db.get(schema.META_SCHEMA)
     if found is None or version is None:
-        with db.iterator(include_value=False) as keys:
-            if next(keys, None) is not None:
+        with open_range(db, b"", None) as entries:
+            if next(entries, None) is not None:
                 raise NodeStartError(
                     f"{path}: holds another program's database: give the node another base path"
                 )

@@ -13,6 +13,7 @@ from typing import Any
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import schema
+from node.storage.entries import open_range
 from pocl.extrinsics import extrinsic_hash
 from pocl.v1.block_pb2 import Block
 
@@ -30,9 +31,8 @@ def prune(db: plyvel.DB, oldest: int, max_entries: int) -> int:
 
 def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
     removed = 0
-    stop = schema.STALE + schema.u64(oldest + 1)
-    with db.iterator(start=schema.STALE, stop=stop, include_value=False, verify_checksums=True) as entries:
-        for key in entries:
+    with open_range(db, schema.STALE, schema.STALE + schema.u64(oldest + 1)) as entries:
+        for key, _ in entries:
             if removed >= max_entries:
                 break
             batch.delete(schema.stale_target(key))

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 import plyvel  # type: ignore[import-untyped]
 
 from node.storage import schema
+from node.storage.entries import Entries, open_range
 from node.storage.errors import FAILURES, StatePruned, StorageError
 
 
@@ -52,19 +53,16 @@ class StateReader:
             return None
         start = schema.history_start(key)
         first, last = start + schema.inverted(self.version), start + schema.inverted(0)
-        with self._iterator(start=first, stop=last, include_stop=True) as entries:
+        with self._range(first, last, include_stop=True) as entries:
             data = next(entries, (b"", schema.TOMBSTONE))[1]
         self.require_kept()
         return None if data == schema.TOMBSTONE else data[1:]
 
     def iterate(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield (key, value) of the keys that start with `prefix` and are above `after`, ascending."""
-        bounds = {
-            "start": schema.FLAT + max(prefix, after),
-            "include_start": after < prefix or not after,
-            "stop": schema.end_of(schema.FLAT + prefix),
-        }
-        with self._iterator(**bounds) as entries:
+        # A key and a zero: the first one above that key.
+        start = schema.FLAT + (after + b"\0" if after and after >= prefix else prefix)
+        with self._range(start, schema.end_of(schema.FLAT + prefix)) as entries:
             if self._owner.newest_version == self.version:
                 for key, data in entries:
                     yield key[len(schema.FLAT) :], data[schema.U64 :]
@@ -75,9 +73,7 @@ class StateReader:
         start = schema.HISTORY + schema.escape(prefix)
         if after and after >= prefix:
             start = schema.history_end(after)
-        with self._iterator(
-            start=start, stop=schema.end_of(schema.HISTORY + schema.escape(prefix))
-        ) as entries:
+        with self._range(start, schema.end_of(schema.HISTORY + schema.escape(prefix))) as entries:
             self.require_kept()
             entry = next(entries, None)
             while entry is not None:
@@ -104,10 +100,10 @@ class StateReader:
             raise StatePruned(f"the state after block {self.version} is pruned: the oldest kept is {oldest}")
 
     @contextmanager
-    def _iterator(self, **bounds: Any) -> Iterator[Any]:
-        """Give a LevelDB iterator, which sees the database as it is now, and close it."""
+    def _range(self, start: bytes, stop: bytes, *, include_stop: bool = False) -> Iterator[Entries]:
+        """Give a range of the database as it is now."""
         try:
-            with self._owner.db.iterator(verify_checksums=True, **bounds) as entries:
+            with open_range(self._owner.db, start, stop, include_stop=include_stop) as entries:
                 yield entries
         except FAILURES as error:
             raise self._owner.failure("cannot be read", error) from error
