@@ -8,14 +8,11 @@ that dies ends the node; a worker that dies is started again (node/worker_proces
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 import trio
 
@@ -25,21 +22,22 @@ from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
 from node.disk_watch import DiskWatch
-from node.errors import NodeStartError, PoclError
+from node.errors import NodeStartError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.offence_reporter import OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
-from node.rpc.context import ConsensusStatus, RpcContext
+from node.process import configure_logging, first_cause, write_ready_file
 from node.rpc.reports import WorkerReports
-from node.rpc.server import RpcServer, start_server
+from node.rpc.server import RpcServer
+from node.rpc.wiring import serve_clients
 from node.state_pages import state_page
 from node.status.collect import StatusBoard
 from node.storage.errors import StorageError
 from node.sync import Synchronizer, page
 from node.visibility import may_leave
-from node.worker_process import WorkerProcess, write_token
+from node.worker_process import WorkerProcess
 from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import ss58_encode
@@ -51,14 +49,11 @@ from pocl.v1.network_pb2 import (
     SyncRequest,
     SyncResponse,
 )
-from pocl.v1.node_service_pb2 import PeerInfo
 from pocl.v1.round_pb2 import RoundState
 from runtime.blocks import ExecutedBlock
 from runtime.codec import encode
 from runtime.frame import InvalidTransaction
 from runtime.transactions import ValidTransaction
-
-T = TypeVar("T")
 
 log = logging.getLogger("pocl.node")
 
@@ -80,7 +75,7 @@ _SIGNED = {"call", "stale"}
 
 def run_node(config: NodeConfig) -> None:
     """Run a node until SIGINT or SIGTERM. Raise PoclError with the reason when it cannot start or go on."""
-    _configure_logging(config)
+    configure_logging(config.log_level)
     try:
         if config.checkpoint is not None and not start_from_checkpoint(config):
             return
@@ -92,7 +87,7 @@ def run_node(config: NodeConfig) -> None:
         finally:
             chain.close()
     except BaseExceptionGroup as group:
-        raise _first_cause(group) from None
+        raise first_cause(group) from None
 
 
 async def _run(config: NodeConfig, chain: Chain) -> None:
@@ -217,38 +212,19 @@ class Node:
         await driver.run()
 
     def _start_rpc(self) -> RpcServer:
-        token = trio.lowlevel.current_trio_token()
-
-        def in_trio(function: Callable[[], T], /) -> T:
-            return trio.from_thread.run_sync(function, trio_token=token)
-
-        def fetch_blob(
-            name: bytes, *, max_bytes: int, timeout_s: float, holder: bytes | None
-        ) -> bytes | None:
-            return trio.from_thread.run(
-                self.network.fetch_blob, name, max_bytes, holder, timeout_s, trio_token=token
-            )
-
-        context = RpcContext(
+        return serve_clients(
             config=self.config,
             chain=self.chain,
             pool=self.pool,
             blobs=self.blobs,
-            in_trio=in_trio,
-            submit=self._submit,
-            fetch_blob=fetch_blob,
-            may_serve=self._may_serve,
-            peers=self._peer_infos,
-            consensus_status=self._consensus_status,
-            status=self.status.facts,
-            syncing=lambda: self.sync.syncing,
-            peer_id=self.network.peer_id,
-            addresses=lambda: self.network.addresses,
-            abstains=lambda: self.driver is not None and self.driver.abstains,
-            worker_token=write_token(self.config.base_path) if self.config.account else None,
+            network=self.network,
+            sync=self.sync,
+            driver=self.driver,
+            status=self.status,
             reports=self.reports,
+            submit=self._submit,
+            may_serve=self._may_serve,
         )
-        return start_server(context)
 
     async def _propagate(self) -> None:
         """Gossip what became ready in the pool."""
@@ -368,25 +344,6 @@ class Node:
         """Tell whether a blob may leave this node: test records after TRAIN, weights after REVEAL."""
         return may_leave(meta.round, meta.visibility, self.round)
 
-    def _peer_infos(self) -> list[PeerInfo]:
-        return [
-            PeerInfo(
-                peer_id=peer.peer_id,
-                address=peer.address,
-                role="full" if peer.validator is None else "validator",
-                validator=peer.validator or b"",
-                final_number=peer.final_number,
-                name=peer.name,
-            )
-            for peer in self.network.peers()
-        ]
-
-    def _consensus_status(self) -> ConsensusStatus:
-        driver = self.driver
-        if driver is None:
-            return ConsensusStatus(self.chain.epoch_change.epoch, 0, b"", ())
-        return ConsensusStatus(driver.epoch, driver.view, driver.leader, list(driver.finality_ms))
-
     def _write_ready_file(self, rpc: RpcServer) -> None:
         file = self.config.ready_file
         if file is None:
@@ -405,41 +362,4 @@ class Node:
             "addresses": self.network.addresses,
             "validator": ss58_encode(account) if account is not None else None,
         }
-        _write_atomically(file, json.dumps(value, indent=2) + "\n")
-
-
-def _write_atomically(file: Path, text: str) -> None:
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(file)
-    except OSError as error:
-        raise NodeStartError(f"{file}: the ready file cannot be written: {error.strerror}") from None
-
-
-def _configure_logging(config: NodeConfig) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        force=True,
-    )
-    # It tells at "info" what concerns nobody but its authors.
-    logging.getLogger("libp2p").setLevel(logging.WARNING)
-    for name in ("pocl", "node"):
-        logging.getLogger(name).setLevel(config.log_level.upper())
-
-
-def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that ended the node: one made for users if there is any."""
-    leaves: list[BaseException] = []
-
-    def collect(error: BaseException) -> None:
-        if isinstance(error, BaseExceptionGroup):
-            for inner in error.exceptions:
-                collect(inner)
-        else:
-            leaves.append(error)
-
-    collect(group)
-    return next((leaf for leaf in leaves if isinstance(leaf, PoclError)), leaves[0])
+        write_ready_file(file, value)

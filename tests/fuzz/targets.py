@@ -29,6 +29,7 @@ from node.network.decoding import decode_bounded
 from node.network.frames import FrameError, FrameReader, StreamEnd, encode_frame
 from node.network.handshake import HandshakeError, check_handshake, make_handshake
 from node.rpc.limits import RpcLimits
+from node.spec_files import find
 from node.sync import page
 from node.worker.learning.architectures import architecture_of
 from node.worker.learning.records import read_records, write_records
@@ -343,7 +344,7 @@ def _check_uri(text: str) -> None:
 
 
 def _file_targets(folder: Path) -> list[Target]:
-    specs = [json.loads(chain_spec.find(name).read_text()) for name in ("dev", "local")]
+    specs = [json.loads(find(name).read_text()) for name in ("dev", "local")]
     spec_file, log_file, keys = folder / "spec.json", folder / "consensus.log", Keystore(folder / "keys")
     spec_texts = [json.dumps(spec).encode() for spec in specs] + [b"[" * 3000, b'{"a": 1, "a": 2}']
     filled(log_file)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import psutil
 
-from node import chain_spec
 from node.devnet.processes import NodeProcess, stop_all
+from node.spec_files import find
 from pocl.client import Client, ClientError
 from pocl.keys import Keypair
 
@@ -50,7 +50,7 @@ class Report:
 
 def besiege(folder: Path, minutes: float, hostile: bool = True) -> Report:
     """Run the nodes and the attacker, and measure."""
-    spec = chain_spec.find("local")
+    spec = find("local")
     names = ("Alice", "Bob", "Charlie", "Dave")
     nodes = [NodeProcess(name.lower(), f"//{name}", folder / name.lower()) for name in names]
     attacker: subprocess.Popen[bytes] | None = None

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from node import chain_spec
+from node import chain_spec, spec_files
 from node.errors import ChainSpecError
 from node.json_fields import shown
 from pocl.keys import Keypair
 
 SOURCE = "some/spec.json"
-LOCAL: dict[str, Any] = json.loads(chain_spec.find("local").read_text())
+LOCAL: dict[str, Any] = json.loads(spec_files.find("local").read_text())
 # Fields that only other learning tasks have.
 NPZ: dict[str, Any] = copy.deepcopy(LOCAL)
 NPZ["learning"] |= {"dataset": "npz", "input_shape": [20], "input_dtype": "float32", "classes": 10}
@@ -328,12 +328,12 @@ def test_an_unknown_chain_is_told_which_there_are(tmp_path: Path) -> None:
         chain_spec.load(tmp_path / "none.json")
 
 
-@pytest.mark.parametrize("name", chain_spec.built_in_names())
+@pytest.mark.parametrize("name", spec_files.built_in_names())
 def test_built_in_specs_survive_being_written(name: str, tmp_path: Path) -> None:
     spec = chain_spec.load(name)
     spec.save(tmp_path / "copy.json")
     assert chain_spec.load(tmp_path / "copy.json") == spec
-    assert (tmp_path / "copy.json").read_text() == chain_spec.find(name).read_text()
+    assert (tmp_path / "copy.json").read_text() == spec_files.find(name).read_text()
 
 
 def test_a_disk_that_refuses_is_one_line(tmp_path: Path) -> None:
@@ -347,5 +347,5 @@ def test_the_wheel_brings_the_built_in_specs_where_they_are_looked_for() -> None
     installed = {
         Path(sysconfig.get_path("data")) / folder: globs for folder, globs in packaging["data-files"].items()
     }
-    assert installed[chain_spec._folders()[-1]] == ["chain-spec/*.json"]
-    assert sorted(file.stem for file in root.glob("chain-spec/*.json")) == chain_spec.built_in_names()
+    assert installed[spec_files.folders()[-1]] == ["chain-spec/*.json"]
+    assert sorted(file.stem for file in root.glob("chain-spec/*.json")) == spec_files.built_in_names()

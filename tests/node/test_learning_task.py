@@ -7,6 +7,7 @@ import pytest
 from node import chain_spec
 from node.errors import ChainSpecError
 from node.learning_task import LearningTask, Partition, parse_task, task_bytes
+from node.spec_files import built_in_names
 
 LOCAL = dict(chain_spec.load("local").learning)
 
@@ -29,7 +30,7 @@ def test_the_task_of_local() -> None:
     )
 
 
-@pytest.mark.parametrize("name", chain_spec.built_in_names())
+@pytest.mark.parametrize("name", built_in_names())
 def test_built_in_tasks_parse(name: str) -> None:
     assert parse_task(task_bytes(chain_spec.load(name).learning)).classes == 10
 

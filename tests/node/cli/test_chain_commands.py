@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from node.chain_spec import built_in_names, load
+from node.chain_spec import load
 from node.cli import run
+from node.spec_files import built_in_names
 from pocl.keys import Keypair
 
 
