@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from tests.mutants import agreement, finality, ledger, nodes, recovery, rounds, workers
+from tests.mutants import (
+    agreement,
+    catching_up,
+    finality,
+    ledger,
+    nodes,
+    peers,
+    recovery,
+    rounds,
+    validator_set,
+    workers,
+)
 
 MUTANTS = (
     *agreement.MUTANTS,
     *recovery.MUTANTS,
     *finality.MUTANTS,
+    *validator_set.MUTANTS,
+    *catching_up.MUTANTS,
     *ledger.MUTANTS,
     *rounds.MUTANTS,
     *workers.MUTANTS,
     *nodes.MUTANTS,
+    *peers.MUTANTS,
 )

@@ -78,7 +78,7 @@ def begin(folder: Path, checkpoint: Checkpoint) -> StateImport:
     return StateImport.open(folder / "db.partial", GENESIS.hash, checkpoint.number, checkpoint.hash)
 
 
-async def download(folder: Path, peers: Peers, checkpoint: Checkpoint, within_s: float = 120) -> Chain:
+async def download(folder: Path, peers: Peers, checkpoint: Checkpoint, within_s: float = 20) -> Chain:
     """Download, install and open."""
     growing = begin(folder, checkpoint)
     try:
@@ -212,6 +212,29 @@ def no_headers(request: StateRequest, answer: StateResponse) -> StateResponse:
     return StateResponse(found=True)
 
 
+def another_header(request: StateRequest, answer: StateResponse) -> StateResponse:
+    """One that has the right number, in a chain of its own."""
+    if answer.headers:
+        answer.headers[-1].view += 1
+    return answer
+
+
+def headers_of_two_epochs(request: StateRequest, answer: StateResponse) -> StateResponse:
+    """Linked and true, but beyond the one that opened the epoch: its validators are not the block's."""
+    if answer.headers:
+        last = answer.headers[-1].number
+        headers = [ONE_BY_ONE[0].database.header(number) for number in range(30, last + 1)]
+        return StateResponse(found=True, headers=[header for header in headers if header is not None])
+    return answer
+
+
+def from_the_start(request: StateRequest, answer: StateResponse) -> StateResponse:
+    """A true part, of another place."""
+    if request.start:
+        return state_page(ONE_BY_ONE[0], StateRequest(block_hash=request.block_hash, start=bytes(32)))
+    return answer
+
+
 def silent(request: StateRequest, answer: StateResponse) -> None:
     return None
 
@@ -227,7 +250,7 @@ ONE_BY_ONE: list[Chain] = []
     "spoil",
     [
         other_value, left_out, says_last, one_by_one, of_another_block, bad_certificate, other_headers,
-        no_headers, silent, nothing,
+        another_header, headers_of_two_epochs, from_the_start, no_headers, silent, nothing,
     ],
 )  # fmt: skip
 async def test_a_bad_peer_is_charged_and_the_others_give_the_rest(
@@ -238,6 +261,7 @@ async def test_a_bad_peer_is_charged_and_the_others_give_the_rest(
     peers = Peers(remote("good", source), *bad, silence_s=0)
     chain = await download(tmp_path, peers, checkpoint_of(source, AT))
     assert list(chain.final_state().iterate(b"")) == list(source.final_state(AT).iterate(b""))
+    assert [number for number in range(1, AT) if chain.database.header(number)] == list(range(40, AT))
     assert "good" not in peers.charged
     assert bool(peers.charged) is (spoil is not nothing)
     chain.close()
@@ -252,6 +276,8 @@ async def test_a_wrong_checkpoint_is_never_taken(source: Chain, tmp_path: Path, 
         peers = Peers(*(remote(f"peer {number}", source, cut_after(1, scope)) for number in range(3)))
         await CheckpointDownload(peers, wrong, GENESIS.header).run(growing)  # type: ignore[arg-type]
     assert not growing.finished
+    # Nobody has a block of that hash; of the right hash all give a block that is not the one of that number.
+    assert len(peers.charged) == (0 if what == "hash" else 3)
     growing.close()
 
 
@@ -277,6 +303,39 @@ async def test_a_download_that_ended_early_goes_on_and_is_no_database_before(
     assert list(chain.final_state().iterate(b"")) == list(source.final_state(AT).iterate(b""))
     assert not (tmp_path / "db.partial").exists()
     chain.close()
+
+
+def test_a_part_is_bounded_whatever_is_asked_for(source: Chain) -> None:
+    request = StateRequest(block_hash=source.final_hash, start=bytes(32), max_bytes=2**31)
+    entries = state_page(source, request).entries
+    size = [len(entry.key) + len(entry.value) for entry in entries.entries]
+    assert not entries.last
+    assert sum(size[:-1]) < 100 <= sum(size)
+
+
+async def test_each_part_is_one_synced_write(source: Chain, tmp_path: Path) -> None:
+    growing = begin(tmp_path, checkpoint_of(source, AT))
+    recorded = Recorded(growing._db)
+    growing._db = recorded
+    await CheckpointDownload(Peers(remote("one", source)), checkpoint_of(source, AT), GENESIS.header).run(
+        growing
+    )  # type: ignore[arg-type]
+    assert growing.finished
+    growing.close()
+    assert len(recorded.batches) > 5
+    assert all(how.get("sync") for how in recorded.batches)
+
+
+class Recorded:
+    """A database that takes down how its batches are written, and writes in no other way."""
+
+    def __init__(self, db: Any) -> None:
+        self.batches: list[dict[str, Any]] = []
+        self.get, self.close, self._write_batch = db.get, db.close, db.write_batch
+
+    def write_batch(self, **how: Any) -> Any:
+        self.batches.append(how)
+        return self._write_batch(**how)
 
 
 async def test_a_download_of_another_block_is_thrown_away(source: Chain, tmp_path: Path) -> None:

@@ -76,6 +76,17 @@ def test_a_page_is_bounded_in_blocks_and_bytes(source: Chain) -> None:
     assert MAX_PAGE_BYTES < 8 * 2**20
 
 
+def test_a_page_has_its_own_bounds_whatever_is_asked_for(
+    source: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    greedy = SyncRequest(from_number=1, max_blocks=2**31, max_bytes=2**31)
+    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 5)
+    assert len(page(source, greedy).blocks) == 5
+    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 256)
+    monkeypatch.setattr(node.sync, "PAGE_BYTES", 2000)
+    assert 1 <= len(page(source, greedy).blocks) < 8
+
+
 @pytest.mark.usefixtures("small_pages")
 async def test_pages_come_from_several_peers_at_once_and_are_imported_in_order(
     source: Chain, chain: Chain, autojump_clock: Any

@@ -129,6 +129,11 @@ def test_a_set_that_cannot_be_one_is_not_trusted(chain: SignedChain) -> None:
         header.next_epoch.validators[:] = accounts
         with pytest.raises(LightClientError, match=match):
             client.import_final(header, Justification(certificate=chain.certificate(header)))
+    for epoch in (1, 3):
+        header, _ = signed(chain, 3)
+        header.next_epoch.epoch = epoch
+        with pytest.raises(LightClientError, match=f"closes epoch 1 but opens {epoch}"):
+            client.import_final(header, Justification(certificate=chain.certificate(header)))
     header, _ = signed(chain, 3)
     header.next_epoch.leaders[:] = [b"s" * 32]
     with pytest.raises(LightClientError, match="leader"):

@@ -65,6 +65,9 @@ def test_each_equivocation_is_proven() -> None:
         (own(NOTARIZE), own(FINALIZE), "contradict"),
         (own(NOTARIZE), own(NOTARIZE, B, view=4), "different views"),
         (own(NULLIFY), own(FINALIZE, view=4), "different views"),
+        # Views begin anew in each epoch.
+        (own(NOTARIZE), own(NOTARIZE, B, epoch=6), "different views"),
+        (proposal(CULPRIT, GENESIS, 5, 3), proposal(CULPRIT, GENESIS, 6, 3, number=8), "different views"),
         (own(NOTARIZE), own(NOTARIZE), "contradict"),
         (own(NULLIFY), own(NULLIFY), "contradict"),
         (proposal(CULPRIT, GENESIS, 5, 3), proposal(CULPRIT, GENESIS, 5, 3), "contradict"),

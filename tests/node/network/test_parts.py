@@ -14,7 +14,7 @@ from node.network.handshake import (
     peer_id_bytes,
 )
 from node.network.outbox import Outbox
-from node.network.reputation import BAN_S, Reputation
+from node.network.reputation import BAN_AT, BAN_S, Reputation
 from node.network.seen import SeenCache
 from pocl.keys import Keypair
 from pocl.v1.network_pb2 import Handshake
@@ -131,6 +131,17 @@ def test_points_decay_and_bans_end() -> None:
     clock.now += BAN_S
     assert not reputation.banned("p")
     assert reputation.points("p") == 0
+
+
+def test_who_was_charged_or_banned_longest_ago_is_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.network.reputation._MAX_PEERS", 2)
+    reputation = Reputation(Clock())
+    for peer_id in "abc":
+        reputation.charge(peer_id, 50)
+    assert [reputation.points(peer_id) for peer_id in "abc"] == [0, 50, 50]
+    for peer_id in "abc":
+        reputation.charge(peer_id, BAN_AT)
+    assert [reputation.banned(peer_id) for peer_id in "abc"] == [False, True, True]
 
 
 def test_a_seen_cache_forgets_by_number_and_by_time() -> None:

@@ -71,6 +71,14 @@ def test_who_takes_over_a_seat_must_be_there_first() -> None:
     assert rotate(records | active(B), [A, B], RULES).members == [B]
 
 
+def test_who_goes_lets_nobody_in() -> None:
+    seats = active(A, B, C, D, E) | {F: record(LEAVING), G: record(LEAVING)}
+    waiting = {bytes([number]) * 32: record(WAITING) for number in range(4)}
+    # The five that stay are a quorum of seven, and of no larger set.
+    rotation = rotate(seats | waiting, seats, RULES)
+    assert (list(rotation.removed), len(rotation.entered)) == ([F, G], 2)
+
+
 def test_silent_ones_are_put_out_at_most_f_at_a_time() -> None:
     silent = {account: record(missed=missed) for account, missed in ((C, 3), (D, 5), (E, 4))}
     rotation = rotate(active(A, B, F, G) | silent, [A, B, F, G], RULES)

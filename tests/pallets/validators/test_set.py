@@ -196,6 +196,26 @@ def test_silence_puts_out_and_rejoining_brings_back(chain: TestChain) -> None:
     assert status(chain, DAVE) == "ACTIVE"
 
 
+def silent_round(chain: TestChain, *there: Keypair, author: Keypair = ALICE) -> None:
+    """End the round; only these delivered something, and the author wrote its one block."""
+    data = b"".join(key.public for key in there)
+    chain.block(chain.sign(GRACE, "round", "close", _remark(data)), author=author)
+
+
+def test_only_rounds_missed_in_a_row_count(chain: TestChain) -> None:
+    three = (ALICE, BOB, CHARLIE)
+    for _ in range(3):
+        silent_round(chain, *three)
+        silent_round(chain, *VALIDATORS)
+    assert status(chain, DAVE) == "ACTIVE"
+    # What it wrote in one round does not count in the next ones.
+    silent_round(chain, *three, author=DAVE)
+    silent_round(chain, *three)
+    assert status(chain, DAVE) == "ACTIVE"
+    silent_round(chain, *three)
+    assert status(chain, DAVE) == "OUT"
+
+
 def _remark(data: bytes) -> SystemCall:
     return SystemCall.Remark(remark=data)
 
@@ -219,6 +239,23 @@ def test_an_offence_costs_bond_and_seat_once_an_epoch(chain: TestChain) -> None:
     # Back only with a whole bond.
     chain.block(rejoin(chain, DAVE))
     assert (status(chain, DAVE), balance(chain, DAVE)[1]) == ("WAITING", BOND)
+    # And for the next offence it pays again.
+    close(chain, VALIDATORS)
+    assert status(chain, DAVE) == "ACTIVE"
+    chain.block(reported(chain, DAVE, *two_votes(chain, DAVE, chain.pallet(Validators).Epoch.get())))
+    assert (status(chain, DAVE), balance(chain, DAVE)[1]) == ("EXPELLED", BOND - SLASH)
+
+
+def test_whoever_is_slashed_while_it_waits_does_not_enter(chain: TestChain) -> None:
+    evidence = two_votes(chain, DAVE, 1)
+    chain.block(leave(chain, DAVE))
+    close(chain, VALIDATORS)
+    chain.block(join(chain, DAVE))
+    assert status(chain, DAVE) == "WAITING"
+    chain.block(reported(chain, DAVE, *evidence))
+    assert (status(chain, DAVE), balance(chain, DAVE)[1]) == ("OUT", BOND - SLASH)
+    close(chain, VALIDATORS)
+    assert not chain.pallet(Validators).is_member(DAVE.public)
 
 
 def test_every_kind_of_evidence_is_taken(chain: TestChain) -> None:
