@@ -78,7 +78,7 @@ def begin(folder: Path, checkpoint: Checkpoint) -> StateImport:
     return StateImport.open(folder / "db.partial", GENESIS.hash, checkpoint.number, checkpoint.hash)
 
 
-async def download(folder: Path, peers: Peers, checkpoint: Checkpoint, within_s: float = 20) -> Chain:
+async def download(folder: Path, peers: Peers, checkpoint: Checkpoint, within_s: float = 10) -> Chain:
     """Download, install and open."""
     growing = begin(folder, checkpoint)
     try:

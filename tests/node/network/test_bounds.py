@@ -74,6 +74,9 @@ def test_who_holds_most_goes_first_and_validators_last() -> None:
     assert ended == [strangers[2], strangers[0], strangers[1], validators[1]]
     assert memory.too_much(sessions[:2], lambda session: False) == []
     assert memory.swamping(sessions) == [strangers[2], *validators]
+    # A block on its way to all is held once.
+    waiting: Any = [Held(mib, [shared]) for _ in range(4)]
+    assert memory.too_much(waiting, lambda session: False) == []
 
 
 async def test_unfinished_frames_are_not_kept_for_ever(tmp_path: Path) -> None:

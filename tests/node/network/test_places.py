@@ -175,7 +175,7 @@ async def test_strangers_that_read_slowly_keep_no_validator_waiting(network: Net
         for session in strangers * 3:
             nursery.start_soon(asked.ask, session, answers.SYNC, request, got, True)
         await until(lambda: len(got) == answers._PAGES, "all places of strangers are taken")
-        with trio.fail_after(20):
+        with trio.fail_after(5):
             await asked.ask(known, answers.SYNC, request, got)
         assert got[answers._PAGES :] == ["known"]
         nursery.cancel_scope.cancel()
