@@ -51,10 +51,10 @@ def proposal(key: Keypair, number: int) -> ConsensusMessage:
     )
 
 
-def found(sets: Sets, *records: ConsensusMessage) -> list[str]:
+def found(sets: Sets, *records: ConsensusMessage, first: int = 0) -> list[str]:
     votes = Votes(GENESIS)
     for record in records:  # As if the log had been read again and again, and had forgotten what went before.
-        votes.take("alice", ALICE.public, [record])
+        votes.take("alice", ALICE.public, first, [record])
     return votes.contradictions(sets)
 
 
@@ -111,3 +111,11 @@ def test_a_vote_in_an_epoch_that_nothing_announced_is_found(sets: Sets) -> None:
 
 def test_what_another_key_signed_is_not_its_vote(sets: Sets) -> None:
     assert found(sets, vote(BOB, 1, NOTARIZE, ONE), vote(ALICE, 1, NOTARIZE, OTHER)) == []
+
+
+def test_a_vote_before_the_end_of_abstention_is_found(sets: Sets) -> None:
+    records = [vote(ALICE, 0, NOTARIZE, ONE, epoch=2), vote(ALICE, 1, NOTARIZE, ONE, epoch=3)]
+    assert found(sets, *records, first=2) == []
+    assert found(sets, *records, first=3) == [
+        "alice: view 1 of epoch 2: it voted, though it must abstain until epoch 3"
+    ]

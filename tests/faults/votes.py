@@ -27,6 +27,7 @@ class Votes:
         self._genesis_hash = genesis_hash
         self._votes: dict[tuple[bytes, int, int, int], dict[tuple[int, bytes], Vote]] = defaultdict(dict)
         self._proposals: dict[_Place, dict[bytes, Proposal]] = defaultdict(dict)
+        self._early: dict[_Place, int] = {}
         self._names: dict[bytes, str] = {}
         self._lock = threading.Lock()
 
@@ -34,8 +35,8 @@ class Votes:
     def count(self) -> int:
         return len(self._votes)
 
-    def take(self, name: str, account: bytes, records: Iterable[ConsensusMessage]) -> None:
-        """Take in the records of a validator's log."""
+    def take(self, name: str, account: bytes, first: int, records: Iterable[ConsensusMessage]) -> None:
+        """Take in the records of a validator's log, whose head says that `first` is the first epoch to vote in."""
         with self._lock:
             self._names[account] = name
             for record in records:
@@ -43,6 +44,8 @@ class Votes:
                 if record.HasField("vote"):
                     place = account, vote.epoch, vote.view, vote.kind
                     self._votes[place][vote.validator, vote.block_hash] = vote
+                    if vote.epoch < first and self._signed_vote(account, vote):
+                        self._early[account, vote.epoch, vote.view] = first
                 elif record.HasField("proposal"):
                     hash = header_hash(proposal.block.header)
                     self._proposals[account, proposal.epoch, proposal.view][hash] = proposal
@@ -65,6 +68,9 @@ class Votes:
         for (account, epoch, view, kind), hashes in own.items():
             if kind == NULLIFY and hashes and own.get((account, epoch, view, FINALIZE)):
                 found.append(f"{self._names[account]}: view {view} of epoch {epoch}: nullified and finalized")
+        for (account, epoch, view), first in self._early.items():
+            where = f"{self._names[account]}: view {view} of epoch {epoch}"
+            found.append(f"{where}: it voted, though it must abstain until epoch {first}")
         for (account, epoch, view), proposals in self._proposals.items():
             if sum(self._signed_proposal(account, *entry) for entry in proposals.items()) > 1:
                 found.append(f"{self._names[account]}: view {view} of epoch {epoch}: it proposed two blocks")

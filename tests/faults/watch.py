@@ -191,10 +191,10 @@ class Watch:
 
     def _read_log(self, node: Validator) -> None:
         try:
-            _, records = read_log(node.consensus_log)
+            first, records = read_log(node.consensus_log)
         except (OSError, NodeStartError):
             return  # Not there, being replaced, or damaged on purpose.
-        self.votes.take(node.name, node.key.public, records)
+        self.votes.take(node.name, node.key.public, first, records)
 
     def _violation(self, text: str) -> None:
         if text not in self.violations:
