@@ -16,6 +16,7 @@ def main() -> int:
     parser.add_argument(
         "--every", type=float, default=15, help="seconds between the beginnings of two faults"
     )
+    parser.add_argument("--at-once", type=int, default=1, help="faults in progress at a time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="of the nodes' logs; kept (default: a temporary one)")
     parser.add_argument("--json", type=Path, help="where to write the report")
@@ -31,6 +32,7 @@ def main() -> int:
             validators=options.validators,
             minutes=options.minutes,
             every=options.every,
+            at_once=options.at_once,
             seed=options.seed,
             why_not=why_not,
             only=options.only.split(",") if options.only else None,

@@ -1,7 +1,8 @@
 """The faults: each harms some nodes, checks what they do about it, and heals them.
 
-Every function returns a remark for the table, and the nodes it started are ready when it returns. run.py chooses the
-nodes: not more than `f` at a time may lose their consensus log.
+Every function returns a remark for the table, and the nodes it started are ready when it returns. schedule.py chooses
+the nodes, and different ones for faults that overlap. What a node must do about a fault in a certain time is timed only
+while agreement can go on around it: other faults may just have stopped that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import psutil
 
 from node.consensus.driver import CLOCK_OFFSET
 from pocl.client import Client
+from pocl.keys import ss58_encode
 from tests.e2e.processes import running_node
 from tests.faults.network import ROOT, FaultError, FaultNetwork, Validator, until
 
@@ -27,6 +29,9 @@ PAUSE_S = 30.0
 CLOCK_AHEAD_MS = 10_000
 SYNC_S = 180.0
 REFUSAL_S = 30.0
+DISK_FULL_S = 60.0
+ABSTENTION_S = 30.0
+OFFENCE_S = 60.0
 """How long a node may take to start and to say why it does not."""
 
 
@@ -37,7 +42,8 @@ class Fault:
     name: str
     apply: Callable[[FaultNetwork, list[Validator], random.Random], str]
     most: str = "f"
-    loses_log: bool = False
+    unsound: bool = False
+    """Whether its nodes lose their log or are doubled: they count among the f."""
     isolated: bool = False
     """Whether it needs namespaces."""
 
@@ -61,33 +67,31 @@ def pause(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> 
 
 def cut(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
     """Cut the cables between two groups, of any sizes."""
-    assert network.cables is not None
     group = rng.sample(network.nodes, rng.randint(1, len(network.nodes) - 1))
-    with_votes = network.voting()
-    most = max(sum((node in group) is side for node in with_votes) for side in (True, False))
-    network.cables.cut(node.slot for node in group)
     hold = rng.uniform(5, 25)  # Beyond 20 s connections are given up, below they resume.
+    network.cut(group)
     time.sleep(hold)
-    network.cables.heal()
-    if most < network.quorum:
-        for node in network.nodes:
-            node.ready_at = time.monotonic()
+    network.heal()
     return f"{len(group)} | {len(network.nodes) - len(group)} for {hold:.0f} s"
 
 
 def fill_disk(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
     assert network.disks is not None
     (node,) = nodes
+    node.whole = False
     ballast = network.disks.fill(node.base_path)
-    status, line = node.ended(60)
-    must_be_one_line(node, status, line)
+    network.until(lambda: not node.alive, f"{node.name} notices its full disk", DISK_FULL_S, nodes)
+    must_be_one_line(node, *node.ended(1))
+    line = node.last_line()
     try:
         network.start(node)
     except FaultError:
         must_be_one_line(node, *node.ended(1))
     else:
-        must_be_one_line(node, *node.ended(60))
+        network.until(lambda: not node.alive, f"{node.name} notices it again", DISK_FULL_S, nodes)
+        must_be_one_line(node, *node.ended(1))
     ballast.unlink()
+    node.whole = True
     network.start(node)
     return line
 
@@ -100,6 +104,7 @@ def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.
     largest = max(files, key=lambda file: file.stat().st_size)
     for _ in range(20):
         flip_byte(largest, rng.randrange(largest.stat().st_size))
+    node.whole = False
     node.databases += 1  # Blocks at the damaged end may be gone, if LevelDB takes them for a torn write.
     remark = "did not meet the damage"
     try:
@@ -120,6 +125,7 @@ def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Rando
     """Damage the consensus log: the node must refuse to start. Then it starts without one, and abstains."""
     (node,) = nodes
     node.kill()
+    network.before_loss(node)
     # Not in the last frame: damage there cannot be told from a write that a crash cut short.
     size = node.consensus_log.stat().st_size
     flip_byte(node.consensus_log, rng.randrange(16, max(17, size // 2)))
@@ -130,7 +136,7 @@ def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Rando
     else:
         raise FaultError(f"{node.name} starts with a damaged consensus log")
     must_be_one_line(node, status, line)
-    node.consensus_log.unlink()
+    node.lose_log()
     network.start(node)
     return line
 
@@ -144,15 +150,16 @@ def delete_database(network: FaultNetwork, nodes: list[Validator], rng: random.R
 def delete_log(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
     for node in nodes:
         node.kill()
-        node.consensus_log.unlink()
+        network.before_loss(node)
+        node.lose_log()
     network.start(*nodes)
-    first = []
-    for node in nodes:
-        until(
-            lambda node=node: node.abstain_until() is not None, f"{node.name} knows how long it abstains", 30
-        )
-        first.append(node.abstain_until())
-    return f"abstains until epoch {max(epoch or 0 for epoch in first)}"
+    network.until(
+        lambda: all(node.abstain_until() is not None for node in nodes),
+        "they know how long they abstain",
+        ABSTENTION_S,
+        nodes,
+    )
+    return f"abstains until epoch {max(node.abstain_until() or 0 for node in nodes)}"
 
 
 def clock_ahead(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
@@ -194,13 +201,16 @@ def twins(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> 
     before = {other.name: offences(other, node) for other in others}
     network.start(node, twin)
     try:
-        until(
+        network.until(
             lambda: any(offences(other, node) > before[other.name] for other in others),
             f"others see that there are two of {node.name}",
-            60,
+            OFFENCE_S,
+            nodes,
         )
     finally:
         twin.kill()
+    account = node.key.public
+    network.until(lambda: account not in network.sets.members, f"{node.name} is put out", OFFENCE_S)
     seen = [other.name for other in others if offences(other, node) > before[other.name]]
     return f"offence seen by {', '.join(seen)}"
 
@@ -211,11 +221,15 @@ def without_database(network: FaultNetwork, nodes: list[Validator]) -> None:
         node.kill()
         shutil.rmtree(node.database)
         node.databases += 1
+        node.whole = False
     height = max(network.heights(), default=0)
     network.start(*nodes)
-    until(lambda: min(node.final() for node in nodes) >= height, "the final blocks are fetched again", SYNC_S)
+    network.until(
+        lambda: min(node.final() for node in nodes) >= height, "the blocks are fetched again", SYNC_S, nodes
+    )
     for node in nodes:
         node.ready_at = time.monotonic()
+        node.whole = True
 
 
 def kill_worker(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
@@ -247,7 +261,7 @@ def kill_worker_of(base_path: Path) -> str:
 def offences(witness: Validator, culprit: Validator) -> int:
     """Count the offences of a validator that a node has logged."""
     text = witness.log_file.read_text(encoding="utf-8", errors="replace")
-    return text.count(f"validator {culprit.key.public.hex()}: ")
+    return text.count(f"validator {ss58_encode(culprit.key.public)}: ")
 
 
 def flip_byte(file: Path, offset: int) -> None:
@@ -269,6 +283,9 @@ def must_be_one_line(node: Validator, status: int, line: str) -> None:
         raise FaultError(f"{node.name} ended with a traceback: see {node.log_file}")
 
 
+ALONE = ("many", "all")
+"""Faults of so many nodes do not overlap with others."""
+
 FAULTS = (
     Fault("kill -9", kill),
     Fault("kill -9 of many", kill, most="many"),
@@ -277,11 +294,11 @@ FAULTS = (
     Fault("link cut", cut, most="none", isolated=True),
     Fault("disk full", fill_disk, most="one", isolated=True),
     Fault("corrupted database", corrupt_database, most="one"),
-    Fault("corrupted consensus log", corrupt_log, most="one", loses_log=True),
+    Fault("corrupted consensus log", corrupt_log, most="one", unsound=True),
     Fault("deleted database", delete_database),
-    Fault("deleted consensus log", delete_log, loses_log=True),
+    Fault("deleted consensus log", delete_log, unsound=True),
     Fault("clock 10 s ahead", clock_ahead),
     Fault("second process", second_process, most="one"),
     Fault("kill -9 of a worker", kill_worker, most="none"),
-    Fault("twins", twins, most="one"),
+    Fault("twins", twins, most="one", unsound=True),
 )

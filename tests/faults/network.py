@@ -2,6 +2,12 @@
 
 They have no workers: every round is void after its first phase, so an epoch lasts some seconds, and blocks carry
 transfers. A node's log and ready file are outside its base path, which may be full.
+
+Which nodes agreement may count on. A node is *up* from the moment its ready file appears, which it writes when its gRPC
+answers, until it is killed or ends; not while it is paused. It is *able* while it is up, in the validator set in force,
+past its abstention, whole (its disk takes writes, and a database that was taken from it has been fetched again) and,
+when links are cut, on the side with more such nodes. The rest is asked of all of them: whoever is up must connect,
+catch up and vote, and a clock ahead is no excuse.
 """
 
 from __future__ import annotations
@@ -22,14 +28,18 @@ from typing import Any
 from node.chain_spec import load
 from node.consensus.log import read_log
 from node.dev_accounts import dev_name, dev_uri, with_validators
+from node.errors import NodeStartError
+from node.genesis import build_genesis
 from node.layout import consensus_log_file, database_folder
 from pocl.client import Client, ClientError
 from pocl.keys import Keypair
 from runtime.quorum import quorum
 from tests.faults.isolation import CONTROL, PEERS, Cables, Disks
+from tests.faults.sets import Sets, Situation
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
+STUCK_S = 400.0
 ROUND_MS = 1000
 DISK_MB = 256
 
@@ -68,6 +78,10 @@ class Validator:
         self.paused = False
         self.ready_at = 0.0
         """When it became ready, or was healed: on the monotonic clock."""
+        self.whole = True
+        """Whether its disk takes writes and it has a database that holds what is final."""
+        self.height = -1
+        """The last final height that the watch saw; -1 since it started."""
         self._abstains = (0, 0)
         self.databases = 0
         """Counts the databases it has had: what is final may only be missing from a new one."""
@@ -167,24 +181,30 @@ class Validator:
         except (ClientError, ValueError):
             return -1
 
-    def epoch(self) -> int:
-        try:
-            return self.client.node_info().epoch if self.client is not None else 0
-        except (ClientError, ValueError):
-            return 0
-
     def abstain_until(self) -> int | None:
         """Return the first epoch it votes in, by its log; None when it has no log yet."""
-        if not self.consensus_log.exists():
-            return None
         # Once for every log: its head keeps what it says.
-        key = self.consensus_log.stat().st_ino
-        if self._abstains[0] != key:
-            self._abstains = key, read_log(self.consensus_log)[0]
+        try:
+            key = self.consensus_log.stat().st_ino
+            if self._abstains[0] != key:
+                self._abstains = key, read_log(self.consensus_log)[0]
+        except (OSError, NodeStartError):
+            return None  # There is none, or it was damaged.
         return self._abstains[1]
+
+    def abstains(self, epoch: int) -> bool:
+        """Whether it may not vote in an epoch, for want of a log that says what it voted before."""
+        first = self.abstain_until()
+        return first is None or first > epoch
+
+    def lose_log(self) -> None:
+        """Remove the consensus log; the process must be down."""
+        self.consensus_log.unlink()
+        self._abstains = (0, 0)
 
     def _forget(self) -> None:
         self.paused = False
+        self.height = -1
         client, self.client = self.client, None
         if client is not None:
             client.close()
@@ -193,11 +213,19 @@ class Validator:
 class FaultNetwork:
     """The validators of one run. Use as a context manager: no process is left when it ends."""
 
-    def __init__(self, folder: Path, count: int, *, isolated: bool) -> None:
+    def __init__(self, folder: Path, count: int, *, isolated: bool, round_ms: int = ROUND_MS) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.spec_file = folder / "spec.json"
-        quick_spec(count).save(self.spec_file)
+        spec = quick_spec(count, round_ms)
+        spec.save(self.spec_file)
+        genesis = build_genesis(spec)
+        self.genesis_hash = genesis.hash
+        self.sets = Sets(genesis.header)
+        """The validator sets, as far as the watch has seen final blocks."""
+        self.before_loss: Callable[[Validator], None] = lambda node: None
+        """Called with a node whose log is about to be lost: the last look at what it voted."""
+        self._cut_off: frozenset[Validator] = frozenset()
         self.nodes = [Validator(index, folder) for index in range(count)]
         self.twin = Validator(0, folder, name="twin", slot=count)
         self.cables = Cables(count + 1) if isolated else None
@@ -215,10 +243,6 @@ class FaultNetwork:
             self.cables.close()
         if self.disks is not None:
             self.disks.close()
-
-    @property
-    def quorum(self) -> int:
-        return quorum(len(self.nodes))
 
     def start(self, *nodes: Validator, environment: Mapping[str, str] | None = None) -> None:
         """Start nodes, all at once, and wait until they are ready."""
@@ -245,15 +269,78 @@ class FaultNetwork:
         """Return the last final height of every node that answers."""
         return [height for node in self.up() if (height := node.final()) >= 0]
 
-    def voting(self) -> list[Validator]:
-        """Return the nodes that are up and do not abstain."""
-        up = self.up()
-        epoch = max((node.epoch() for node in up), default=0)
-        return [node for node in up if (first := node.abstain_until()) is not None and first <= epoch]
+    def able(self) -> list[Validator]:
+        """Return the nodes that agreement can count on (module docstring)."""
+        epoch, members = self.sets.epoch, self.sets.members
+        able = [
+            node
+            for node in self.nodes
+            if node.up and node.whole and node.key.public in members and not node.abstains(epoch)
+        ]
+        sides = [[node for node in able if (node in self._cut_off) is side] for side in (True, False)]
+        return max(sides, key=len)
 
-    def quorum_since(self) -> float:
-        """Return since when a quorum that votes is up, on the monotonic clock; there must be one."""
-        return sorted(node.ready_at for node in self.voting())[self.quorum - 1]
+    def situation(self) -> Situation:
+        """Return what the schedule must know."""
+        epoch, members = self.sets.epoch, self.sets.members
+        return Situation(
+            nodes=tuple(node.name for node in self.nodes),
+            members=frozenset(node.name for node in self.nodes if node.key.public in members),
+            abstaining=frozenset(node.name for node in self.nodes if node.abstains(epoch)),
+        )
+
+    def quorum_since(self) -> float | None:
+        """Return since when a quorum of the set in force is able, on the monotonic clock; None while none is."""
+        since = sorted(node.ready_at for node in self.able())
+        needed = quorum(len(self.sets.members))
+        return since[needed - 1] if len(since) >= needed else None
+
+    def until(
+        self, condition: Callable[[], bool], what: str, seconds: float, nodes: Sequence[Validator] = ()
+    ) -> None:
+        """Wait for what agreement must bring about. Raise FaultError when it takes too long.
+
+        Only the time counts in which a quorum is able and not cut off from `nodes`; of all time, STUCK_S.
+        """
+        begun = before = time.monotonic()
+        spent = 0.0
+        while not condition():
+            time.sleep(0.1)
+            now = time.monotonic()
+            if self._carries(nodes):
+                spent += now - before
+            before = now
+            if spent > seconds:
+                raise FaultError(f"{what}: not within {seconds:.0f} s")
+            if now - begun > STUCK_S:
+                raise FaultError(f"{what}: not within {STUCK_S:.0f} s, {spent:.0f} of them with a quorum")
+
+    @property
+    def is_cut(self) -> bool:
+        return bool(self._cut_off)
+
+    def cut(self, group: Sequence[Validator]) -> None:
+        """Pull the cables between a group and all others. One cut at a time."""
+        assert self.cables is not None
+        self._cut_off = frozenset(group)
+        self.cables.cut(node.slot for node in group)
+
+    def heal(self) -> None:
+        """Plug them in again. To the larger side the other one comes back now."""
+        assert self.cables is not None
+        larger = self.able()
+        self.cables.heal()
+        now = time.monotonic()
+        for node in self.nodes:
+            if node not in larger:
+                node.ready_at = max(node.ready_at, now) if node.up else node.ready_at
+        self._cut_off = frozenset()
+
+    def _carries(self, nodes: Sequence[Validator]) -> bool:
+        able = self.able()
+        if len(able) < quorum(len(self.sets.members)):
+            return False
+        return all((node in self._cut_off) is (able[0] in self._cut_off) for node in nodes)
 
     def _place(self, node: Validator) -> None:
         if self.cables is None:
@@ -266,10 +353,13 @@ class FaultNetwork:
             self.disks.mount(node.base_path)
 
 
-def quick_spec(count: int) -> Any:
-    """Return the local chain spec with `count` validators, a heartbeat of 200 ms and short rounds."""
+def quick_spec(count: int, round_ms: int = ROUND_MS) -> Any:
+    """Return the local chain spec with `count` validators, a heartbeat of 200 ms and short rounds.
+
+    The rules of the validator set are the local chain's own.
+    """
     spec = with_validators(load("local"), count)
-    rules = dataclasses.replace(spec.genesis.round, heartbeat_ms=200, train_ms=ROUND_MS)
+    rules = dataclasses.replace(spec.genesis.round, heartbeat_ms=200, train_ms=round_ms)
     consensus = dataclasses.replace(
         spec.consensus,
         block_interval_ms=50,

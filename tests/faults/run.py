@@ -13,38 +13,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from runtime.quorum import faulty
-from tests.faults.harm import FAULTS, Fault
-from tests.faults.network import FaultError, FaultNetwork, Validator, until
+from tests.faults.harm import FAULTS
+from tests.faults.network import FaultError, FaultNetwork, until
+from tests.faults.operators import Operators
+from tests.faults.progress import LEVEL_S, Outcome, Progress
+from tests.faults.schedule import Schedule
 from tests.faults.transfers import Transfers
 from tests.faults.watch import Watch
 
-RESUME_S = 30.0
-"""Within it finality must go on, once a quorum that kept its logs is up."""
+ROUND_MS = 5000
+"""Four rounds, after which the local chain puts out the silent, are shorter than a pause, longer than most faults."""
 
-LEVEL_S = 90.0
-"""Within it all nodes must have caught up."""
-
-CLOSE = 5
-"""Blocks that a node may be behind and still count as level."""
-
-
-@dataclass
-class Outcome:
-    """One fault and what came of it; times in seconds."""
-
-    fault: str
-    nodes: list[str]
-    at: float
-    harmed: float = 0.0
-    """From the fault to the moment when everything was started or healed."""
-    longest_pause: float = 0.0
-    """Without a new final block, until all nodes were level again."""
-    resumed: float = 0.0
-    """From a quorum with logs being up again to the next final block; 0 when there always was one."""
-    level: float = 0.0
-    """From healing to all nodes being level."""
-    remark: str = ""
+TICK_S = 0.1
 
 
 @dataclass
@@ -54,6 +34,17 @@ class Report:
     seed: int
     validators: int
     minutes: float
+    at_once: int
+    most_at_once: int = 0
+    """How many faults were in progress at a time."""
+    slowest_resumption: float = 0.0
+    """Seconds from a quorum being able again to the next final block; over RESUME_S it is a violation."""
+    longest_pause: float = 0.0
+    """Seconds without a new final block, whatever the reason."""
+    smallest_set: int = 0
+    put_out: int = 0
+    """How often a validator was put out of the set, and `rejoined` how often one asked back."""
+    rejoined: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -78,6 +69,7 @@ class Run:
         validators: int,
         minutes: float,
         every: float,
+        at_once: int,
         seed: int,
         why_not: str | None,
         only: Sequence[str] | None = None,
@@ -92,9 +84,8 @@ class Run:
         self._rng = random.Random(seed)
         self._isolated = why_not is None
         self._console = Console()
-        self._begun = time.monotonic()
-        self._deck: list[Fault] = []
-        self.report = Report(seed, validators, minutes)
+        self._at_once = at_once
+        self.report = Report(seed, validators, minutes, at_once)
         if why_not is not None:
             self.report.skipped = {fault.name: why_not for fault in self._faults if fault.isolated}
             self._faults = [fault for fault in self._faults if not fault.isolated]
@@ -104,95 +95,49 @@ class Run:
     def run(self) -> Report:
         """Run, check, and return the report."""
         report = self.report
-        with FaultNetwork(self._folder, report.validators, isolated=self._isolated) as network:
+        isolated = self._isolated
+        with FaultNetwork(self._folder, report.validators, isolated=isolated, round_ms=ROUND_MS) as network:
             watch = Watch(network)
-            transfers = Transfers(network, report.seed)
+            progress = Progress(network, watch, self._say)
+            report.outcomes = progress.outcomes
+            transfers, operators = Transfers(network, report.seed), Operators(network)
             network.start(*network.nodes)
-            watch.start()
-            transfers.start()
+            for service in (watch, operators, transfers):
+                service.start()
             try:
                 until(lambda: min(network.heights(), default=0) >= 5, "the network makes blocks", 90)
-                self._begun = time.monotonic()
-                self._harm(network, watch)
-                self._level(network, watch, 0)
+                self._harm(network, progress)
+                report.longest_pause = watch.longest_pause(progress.begun, time.monotonic())
+                self._come_together(network, progress)
             except FaultError as error:
                 report.violations.append(str(error))
-            transfers.stop()
-            watch.stop()
+            for service in (transfers, operators, watch):
+                service.stop()
             watch.read_logs()
+            report.rejoined = operators.rejoined
             self._finish(network, watch, transfers)
+            progress.close()
         return report
 
-    def _harm(self, network: FaultNetwork, watch: Watch) -> None:
-        end = self._begun + 60 * self.report.minutes
-        following = self._begun
-        while time.monotonic() < end:
-            time.sleep(max(0.0, following - time.monotonic()))
-            following = max(following + self._every, time.monotonic())
-            fault, nodes = self._choose(network)
-            outcome = Outcome(fault.name, [node.name for node in nodes], time.monotonic() - self._begun)
-            self.report.outcomes.append(outcome)
-            self._one(network, watch, fault, nodes, outcome)
+    def _harm(self, network: FaultNetwork, progress: Progress) -> None:
+        """Begin faults as they are due, until time is up or one has failed; return when all are over."""
+        progress.begun = begun = time.monotonic()
+        schedule = Schedule(
+            self._faults, every=self._every, at_once=self._at_once, rng=self._rng, begin=begun
+        )
+        while (now := time.monotonic()) < begun + 60 * self.report.minutes and not progress.failures:
+            following = schedule.next(now, progress.going_on(), network.situation())
+            if following is not None:
+                progress.begin(following, random.Random(self._rng.random()))
+            time.sleep(TICK_S)
+        progress.wait()
+        self.report.violations += progress.failures
 
-    def _one(
-        self, network: FaultNetwork, watch: Watch, fault: Fault, nodes: list[Validator], outcome: Outcome
-    ) -> None:
-        begun = time.monotonic()
-        try:
-            outcome.remark = fault.apply(network, nodes, self._rng)
-            healed = time.monotonic()
-            outcome.harmed = healed - begun
-            until(lambda: len(network.voting()) >= network.quorum, "a quorum with logs is up", 60)
-            outcome.resumed = self._resume(network, watch, begun)
-            outcome.level = self._level(network, watch, healed)
-        except FaultError as error:
-            outcome.remark = f"FAILED: {error}"
-            raise FaultError(f"{fault.name} at {outcome.at:.0f} s: {error}") from None
-        finally:
-            outcome.longest_pause = watch.longest_pause(begun, time.monotonic())
-            watch.read_logs()
-            self._say(outcome)
-
-    def _resume(self, network: FaultNetwork, watch: Watch, begun: float) -> float:
-        """Wait for a final block after the quorum came back; return how long after, 0 when it was never away."""
-        since = max(begun, network.quorum_since())
-        until(lambda: watch.advances[-1] > since, "finality resumes", RESUME_S)
-        first = next(moment for moment in watch.advances if moment > since)
-        return first - since if since > begun else 0.0
-
-    def _level(self, network: FaultNetwork, watch: Watch, healed: float) -> float:
-        def level() -> bool:
-            heights = network.heights()
-            return len(heights) == len(network.nodes) and max(heights) - min(heights) <= CLOSE
-
-        waited = until(level, "all nodes are level", LEVEL_S)
-        return time.monotonic() - healed if healed else waited
-
-    def _choose(self, network: FaultNetwork) -> tuple[Fault, list[Validator]]:
-        """Return the next fault of a shuffled deck, and the nodes it is done to."""
-        f = faulty(len(network.nodes))
-        while True:
-            voting = network.voting()
-            if not self._deck:
-                self._deck = list(self._faults)
-                self._rng.shuffle(self._deck)
-            fault = self._deck.pop()
-            count = {
-                "none": 0,
-                "one": 1,
-                "f": self._rng.randint(1, max(1, f)),
-                "many": self._rng.randint(min(f + 1, len(network.nodes)), len(network.nodes)),
-                "all": len(network.nodes),
-            }[fault.most]
-            able = list(network.nodes)
-            if fault.loses_log:
-                # Those that lose their log, and those that abstain already, are at most f.
-                count = min(count, f - (len(network.nodes) - len(voting)))
-                able = voting
-                if count < 1:
-                    time.sleep(0.2)  # If no other kind was asked for, until those that abstain vote again.
-                    continue
-            return fault, self._rng.sample(able, count)
+    def _come_together(self, network: FaultNetwork, progress: Progress) -> None:
+        """Wait until all nodes are level, and all are in the validator set again."""
+        network.until(lambda: progress.level(network.nodes), "all nodes are level", LEVEL_S)
+        whole = len(network.nodes)
+        network.until(lambda: len(network.sets.members) == whole, "all are in the validator set", LEVEL_S)
 
     def _finish(self, network: FaultNetwork, watch: Watch, transfers: Transfers) -> None:
         report = self.report
@@ -204,22 +149,29 @@ class Run:
             report.all_agree = not any("fork" in text for text in watch.violations)
         except Exception as error:  # Whatever it is, the report must come out.
             report.violations.append(f"the databases cannot be compared: {error}")
-        report.violations += watch.violations + watch.votes.contradictions()
+        report.violations += watch.violations + watch.contradictions()
+        report.slowest_resumption = max((found.seconds for found in watch.resumptions), default=0.0)
+        report.most_at_once = max((outcome.at_once for outcome in report.outcomes), default=0)
+        report.smallest_set, report.put_out = network.sets.smallest, network.sets.removals()
         report.votes_checked = watch.votes.count
         report.transfers_sent, report.transfers_final = transfers.sent, len(transfers.final)
 
     def _say(self, outcome: Outcome) -> None:
         self._console.print(
-            f"{outcome.at:6.0f} s  {outcome.fault} of {', '.join(outcome.nodes) or '-'}: "
+            f"{outcome.at:6.0f} s  [{outcome.at_once}] {outcome.fault} of {', '.join(outcome.nodes) or '-'}: "
             f"resumed {outcome.resumed:.1f} s, level {outcome.level:.1f} s  {outcome.remark}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 
 
 def show(report: Report) -> None:
     """Print the table and what it comes to."""
-    table = Table(title=f"{report.validators} validators, {report.minutes:g} min, seed {report.seed}")
+    table = Table(
+        title=f"{report.validators} validators, {report.minutes:g} min, "
+        f"{report.at_once} faults at once, seed {report.seed}"
+    )
     for column in ("fault", "times", "harmed", "longest pause", "resumed", "level"):
         table.add_column(column, justify="left" if column == "fault" else "right")
     for name in dict.fromkeys(outcome.fault for outcome in report.outcomes):
@@ -234,7 +186,12 @@ def show(report: Report) -> None:
     console = Console()
     console.print(table)
     console.print(
-        "Times are the worst of each kind; harmed: until healed; resumed: from a quorum being up again."
+        "Times are the worst of each kind; harmed: until healed; resumed: from a quorum being able again."
+    )
+    console.print(
+        f"at most {report.most_at_once} faults at once; longest pause {report.longest_pause:.1f} s, slowest "
+        f"resumption {report.slowest_resumption:.1f} s; put out of the set {report.put_out} times, smallest "
+        f"set {report.smallest_set}"
     )
     console.print(
         f"final height {report.final_height}, {report.transfers_final} of {report.transfers_sent} transfers "

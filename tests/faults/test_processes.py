@@ -13,8 +13,11 @@ import pytest
 from node.layout import consensus_log_file
 from pocl.client import Client
 from tests.e2e.processes import POCL, ROOT, running_node
-from tests.faults.harm import corrupt_database, delete_log, kill_worker_of, second_process
+from tests.faults.harm import FAULTS, Fault, kill_worker_of
 from tests.faults.network import FaultNetwork, quick_spec, until
+from tests.faults.operators import Operators
+from tests.faults.progress import Outcome, Progress
+from tests.faults.schedule import Begun
 from tests.faults.watch import Watch
 from tests.full_disk import refuse_writes
 
@@ -22,32 +25,43 @@ PATIENCE_S = 60
 
 
 def test_a_network_survives_lost_logs_and_damaged_databases(tmp_path: Path) -> None:
-    rng = random.Random(5)
+    said: list[Outcome] = []
     with FaultNetwork(tmp_path, 4, isolated=False) as network:
         alice, bob, charlie, _ = network.nodes
-        watch = Watch(network)
+        watch, operators = Watch(network), Operators(network)
+        progress = Progress(network, watch, said.append)
         network.start(*network.nodes)
         watch.start()
+        operators.start()
         until(lambda: min(network.heights()) >= 5, "the network makes blocks")
-        assert "another node uses this database" in second_process(network, [alice], rng)
 
-        watch.read_logs()
-        delete_log(network, [bob], rng)
-        # It follows the chain, and the other three are a quorum without it.
-        assert bob not in network.voting()
-        height = max(network.heights())
-        until(lambda: bob.final() > height + 3, "the others go on and it follows")
-        until(lambda: bob in network.voting(), "it votes again two epochs later")
+        # Two at a time: one loses its log, at the other a second process is refused.
+        progress.begin(Begun(fault_named("second process"), (alice.name,)), random.Random(5))
+        progress.begin(Begun(fault_named("deleted consensus log"), (bob.name,)), random.Random(5))
+        assert [begun.nodes for begun in progress.going_on()] == [(alice.name,), (bob.name,)]
+        progress.wait()
+        until(lambda: bob in network.able(), "it votes again two epochs later")
+        assert (bob.abstain_until() or 0) > 1
 
-        corrupt_database(network, [charlie], rng)
+        progress.begin(Begun(fault_named("corrupted database"), (charlie.name,)), random.Random(5))
+        progress.wait()
         height = max(network.heights())
         until(lambda: min(network.heights()) > height + 3, "all four go on")
+        operators.stop()
         watch.stop()
         watch.read_logs()
         assert network.stop() == [0] * 4
+        progress.close()
         assert watch.check_databases([]) > height
-        assert watch.violations + watch.votes.contradictions() == []
+        assert progress.failures + watch.violations + watch.contradictions() == []
         assert watch.votes.count > 40
+    remarks = {outcome.fault: outcome.remark for outcome in said}
+    assert len(remarks) == 3
+    assert "another node uses this database" in remarks["second process"]
+
+
+def fault_named(name: str) -> Fault:
+    return next(fault for fault in FAULTS if fault.name == name)
 
 
 def test_a_node_whose_disk_is_full_stops_with_one_line_and_goes_on_later(tmp_path: Path) -> None:
@@ -88,7 +102,8 @@ def test_a_killed_worker_is_started_again_and_the_node_stays(tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_random_run_of_two_minutes(tmp_path: Path) -> None:
     seed = time.time_ns() % 1_000_000
-    command = [sys.executable, "-m", "tests.faults", "--minutes", "2", "--every", "10", "--seed", str(seed)]
+    command = [sys.executable, "-m", "tests.faults", "--minutes", "2", "--every", "10"]
+    command += ["--at-once", "2", "--seed", str(seed)]
     done = subprocess.run(
         [*command, "--folder", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=600
     )
