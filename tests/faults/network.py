@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from node.chain_spec import load
+from node.chain_spec import ChainSpec, load
 from node.consensus.log import read_log
 from node.dev_accounts import dev_name, dev_uri, with_validators
 from node.layout import consensus_log_file, database_folder
@@ -193,11 +193,12 @@ class Validator:
 class FaultNetwork:
     """The validators of one run. Use as a context manager: no process is left when it ends."""
 
-    def __init__(self, folder: Path, count: int, *, isolated: bool) -> None:
+    def __init__(self, folder: Path, count: int, *, isolated: bool, spec: ChainSpec | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.spec_file = folder / "spec.json"
-        quick_spec(count).save(self.spec_file)
+        self.spec = spec or quick_spec(count)
+        self.spec.save(self.spec_file)
         self.nodes = [Validator(index, folder) for index in range(count)]
         self.twin = Validator(0, folder, name="twin", slot=count)
         self.cables = Cables(count + 1) if isolated else None
@@ -266,7 +267,7 @@ class FaultNetwork:
             self.disks.mount(node.base_path)
 
 
-def quick_spec(count: int) -> Any:
+def quick_spec(count: int) -> ChainSpec:
     """Return the local chain spec with `count` validators, a heartbeat of 200 ms and short rounds."""
     spec = with_validators(load("local"), count)
     rules = dataclasses.replace(spec.genesis.round, heartbeat_ms=200, train_ms=ROUND_MS)

@@ -23,7 +23,7 @@ from pocl.keys import verify
 from pocl.v1.consensus_pb2 import FINALIZE, NULLIFY, Proposal
 from runtime.blocks import header_hash
 from runtime.certificates import proposal_message
-from tests.faults.network import FaultNetwork, Validator, quick_spec
+from tests.faults.network import FaultNetwork, Validator
 
 POLL_S = 0.4
 LOGS_EVERY = 25
@@ -94,7 +94,7 @@ class Watch:
 
     def __init__(self, network: FaultNetwork) -> None:
         self._network = network
-        genesis = build_genesis(quick_spec(len(network.nodes)))
+        genesis = build_genesis(network.spec)
         self.genesis_hash = genesis.hash
         self.votes = Votes(genesis.hash)
         self.violations: list[str] = []
@@ -102,7 +102,7 @@ class Watch:
         """When the highest final height seen rose."""
         self._hashes: dict[int, bytes] = {}
         self._known: dict[tuple[str, int], int] = {}
-        self._order = sorted(node.key.public for node in network.nodes)
+        self._order = sorted(network.spec.genesis.validators)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -126,6 +126,10 @@ class Watch:
     def read_logs(self) -> None:
         for node in self._network.nodes:
             self.votes.read(node, self._order.index(node.key.public))
+
+    def contradictions(self) -> list[str]:
+        """Return the double votes in the logs read so far."""
+        return self.votes.contradictions()
 
     def check_databases(self, transfers: Sequence[FinalTransfer]) -> int:
         """With all nodes stopped: compare what they have on disk. Return the highest height all have."""
