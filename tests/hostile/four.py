@@ -24,6 +24,7 @@ from pocl.v1.round_pb2 import SETTLED
 from pocl.v1.validators_pb2 import Validator as Record
 from tests.faults.network import ROOT, FaultNetwork, Validator, quick_spec, until
 from tests.faults.watch import Watch
+from tests.hostile.traitor import LEADS, PROPOSERS
 
 TRAITOR = 1
 """Bob. His account sorts last of the four: with him out of the set, the others keep their places in it."""
@@ -47,6 +48,8 @@ def short_rounds() -> ChainSpec:
         audit_ms=6000,
         aggregate_ms=10_000,
         test_records=20,
+        # Winners lead in the next epoch: so the traitor does when it mines.
+        winners=4,
         keep_rounds=10_000,
     )
     set_rules = dataclasses.replace(spec.genesis.validator_rules, offline_rounds=100_000)
@@ -54,12 +57,22 @@ def short_rounds() -> ChainSpec:
     return dataclasses.replace(spec, genesis=genesis, learning={**spec.learning, "epochs": 1})
 
 
+def with_worker(words: Sequence[str]) -> list[str]:
+    """Return a node's command line with a worker, as `pocl devnet` gives it one."""
+    return [
+        *(word for word in words if word != "--no-worker"),
+        "--worker-threads",
+        "1",
+        "--wait-for-worker",
+        "180",
+    ]
+
+
 class Miner(Validator):
-    """A validator with a worker, as `pocl devnet` starts them."""
+    """An honest validator with a worker."""
 
     def command(self, spec_file: Path, ready_file: Path, options: Sequence[str]) -> list[str]:
-        words = [word for word in super().command(spec_file, ready_file, options) if word != "--no-worker"]
-        return [*words, "--worker-threads", "1", "--wait-for-worker", "180"]
+        return with_worker(super().command(spec_file, ready_file, options))
 
     @property
     def resident_mb(self) -> int:
@@ -76,6 +89,8 @@ class Traitor(Validator):
         words = super().command(spec_file, ready_file, options)
         at = words.index("node.cli")
         words[at : at + 2] = ["tests.hostile.traitor", self.kind]
+        if self.kind in PROPOSERS:
+            words = with_worker(words)
         # Those before it may be banned.
         return [*words, "--node-key", secrets.token_hex(32)]
 
@@ -108,7 +123,12 @@ class Four(FaultNetwork):
     def attack_with(self, kind: str) -> None:
         """Start the traitor's node."""
         self.traitor.kind = kind
+        self.traitor.log_file.unlink(missing_ok=True)
         self.start(self.traitor)
+
+    def led(self) -> bool:
+        """Return whether the traitor's node has proposed a block since it started."""
+        return LEADS in self.traitor.log_file.read_text(encoding="utf-8", errors="replace")
 
     def attack_as_peer(self, name: str) -> None:
         """Make an attack of tests/hostile/attacks against each honest node, over and over, with the traitor's key."""

@@ -27,7 +27,7 @@ from pathlib import Path
 from tests.faults.network import FaultError, until
 from tests.hostile.attacks import ATTACKS, INSIDER_ATTACKS
 from tests.hostile.four import Four
-from tests.hostile.traitor import KINDS, OFFENDERS
+from tests.hostile.traitor import KINDS, OFFENDERS, PROPOSERS
 
 MAX_RESIDENT_MB = 300
 MAX_PAUSE_S = 30.0
@@ -78,6 +78,8 @@ def attack(network: Four, name: str) -> Row:
     def shown() -> bool:
         resident.append(max(node.resident_mb for node in network.nodes))
         if not network.settled(round):
+            return False
+        if name in PROPOSERS and not network.led():
             return False
         if name in OFFENDERS:
             return bool(network.slashes(height))

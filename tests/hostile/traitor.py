@@ -61,6 +61,12 @@ KINDS: dict[str, type[adversaries.Faulty]] = {
 OFFENDERS = frozenset({"DoubleVoter", "ConflictingFinalizer", "EquivocatingProposer", "TwoFaced"})
 """Whoever does so is found out and slashed."""
 
+PROPOSERS = frozenset({"InvalidProposer", "BulkProposer", "EquivocatingProposer", "TwoFaced"})
+"""They harm as leaders, and only a round's winners lead in the next epoch: they need a worker."""
+
+LEADS = "traitor: leads"
+"""Begins the line of the log where it proposes a block of its own."""
+
 
 class Surroundings:
     """What the simulation is to a faulty node of its own, over real links. Nodes are the genesis validators."""
@@ -170,6 +176,8 @@ class TraitorDriver(ConsensusDriver):
             case t.Persist(records):
                 await super()._perform(t.Persist(tuple(self.ways.logged(records))), journal)
             case t.Broadcast(message):
+                if message.proposal.block.header.author == self._key.public:
+                    print(f"{LEADS} view {message.proposal.view}", file=sys.stderr, flush=True)
                 self.ways.guarded(self.ways.broadcast, message)
             case t.Send(peer, message):
                 place = self._place(peer)

@@ -43,7 +43,7 @@ class InvalidProposer(Faulty):
 
     def broadcast(self, message: ConsensusMessage) -> None:
         """Spoil the proposals. Votes for the true block would give it away: they are kept back."""
-        if message.HasField("proposal"):
+        if message.proposal.block.header.author == self.account:
             super().broadcast(ConsensusMessage(proposal=self._once(message.proposal)))
         elif not message.HasField("vote"):
             super().broadcast(message)
