@@ -9,6 +9,7 @@
 # make mutants             plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
 # make fuzz MINUTES=5      every decoder that sees bytes from outside
 # make hostile MINUTES=5   a node under every attack of tests/hostile: memory, finality
+# make byzantine           rounds of four validators, one of them Byzantine in every known way (about 15 minutes)
 # PYTHON=python3.12 make ... chooses the interpreter.
 
 SHELL := /bin/bash
@@ -19,7 +20,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow simulate faults mutants fuzz hostile lint format proto bench clean
+.PHONY: help run test slow simulate faults mutants fuzz hostile byzantine lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -87,6 +88,9 @@ fuzz: $(VENV)/.installed-test
 
 hostile: $(VENV)/.installed-test
 	$(BIN)/python -m tests.hostile.siege --minutes $(MINUTES)
+
+byzantine: $(VENV)/.installed-test
+	$(BIN)/python -m tests.hostile.rounds
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from node.chain_spec import load
+from node.chain_spec import ChainSpec, load
 from node.consensus.log import read_log
 from node.dev_accounts import dev_name, dev_uri, with_validators
 from node.errors import NodeStartError
@@ -213,13 +213,22 @@ class Validator:
 class FaultNetwork:
     """The validators of one run. Use as a context manager: no process is left when it ends."""
 
-    def __init__(self, folder: Path, count: int, *, isolated: bool, round_ms: int = ROUND_MS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        count: int,
+        *,
+        isolated: bool,
+        round_ms: int = ROUND_MS,
+        spec: ChainSpec | None = None,
+    ) -> None:
+        """`spec` has `count` validators; by default it is the quick one with such rounds."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.spec_file = folder / "spec.json"
-        spec = quick_spec(count, round_ms)
-        spec.save(self.spec_file)
-        genesis = build_genesis(spec)
+        self.spec = spec or quick_spec(count, round_ms)
+        self.spec.save(self.spec_file)
+        genesis = build_genesis(self.spec)
         self.genesis_hash = genesis.hash
         self.sets = Sets(genesis.header)
         """The validator sets, as far as the watch has seen final blocks."""
@@ -353,7 +362,7 @@ class FaultNetwork:
             self.disks.mount(node.base_path)
 
 
-def quick_spec(count: int, round_ms: int = ROUND_MS) -> Any:
+def quick_spec(count: int, round_ms: int = ROUND_MS) -> ChainSpec:
     """Return the local chain spec with `count` validators, a heartbeat of 200 ms and short rounds.
 
     The rules of the validator set are the local chain's own.

@@ -50,6 +50,10 @@ class Loose:
     def report(self, action: t.Blame | t.Offence | t.Halt) -> None:
         """Nobody listens."""
 
+    def sign(self, message: bytes) -> bytes:
+        """Return this validator's signature."""
+        return KeyedHashScheme(self.account).sign(message)
+
     def some(self, part: float = 0.6) -> list[int]:
         """Return a random part of the others."""
         run = self.simulation
@@ -62,7 +66,7 @@ class Loose:
             return
         run = self.simulation
         message = vote_message(run.genesis_hash, epoch, view, kind, block_hash)
-        signature = KeyedHashScheme(self.account).sign(message)
+        signature = self.sign(message)
         if run.random.random() < 0.1:
             signature = bytes(64)
         vote = Vote(
@@ -88,7 +92,7 @@ class Loose:
             header_hash(face.block.header),
             face.parent_view,
         )
-        face.signature = KeyedHashScheme(self.account).sign(message)
+        face.signature = self.sign(message)
         return face
 
     def show(self, first: Proposal, second: Proposal) -> None:
