@@ -14,6 +14,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -71,6 +72,9 @@ KEEP_BLOBS_ROUNDS = 4
 GOSSIP_PAUSE_S = 0.01
 """Transactions that arrive within it leave in one batch."""
 
+COMPACTION_POLL_S = 60.0
+"""How often it is looked whether pruning has freed enough to be worth a compaction."""
+
 _SPAM = {"malformed", "bad_signature", "unknown_call"}
 """Not `not_validator`: the set changes, and a peer may be a block ahead."""
 
@@ -84,7 +88,7 @@ def run_node(config: NodeConfig) -> None:
     try:
         if config.checkpoint is not None and not start_from_checkpoint(config):
             return
-        chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+        chain = open_chain(config.chain, config.base_path, pruning=config.pruning)
         # A download that was not finished: of no use to a chain that has begun otherwise.
         shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
         try:
@@ -192,6 +196,7 @@ class Node:
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
+            nursery.start_soon(self._compact)
             nursery.start_soon(self.status.run)
             rpc = self._start_rpc()
             try:
@@ -258,6 +263,16 @@ class Node:
             await trio.sleep(GOSSIP_PAUSE_S)
             while batch := self.pool.take_unpropagated():
                 self.network.broadcast_transactions(batch)
+
+    async def _compact(self) -> None:
+        """Give the disk what pruning freed, when it is worth it."""
+        compact = partial(self.chain.database.compact, between=trio.from_thread.check_cancelled)
+        try:
+            while True:
+                await trio.sleep(COMPACTION_POLL_S)
+                await trio.to_thread.run_sync(compact)
+        except StorageError:
+            return  # The disk watch ends the node.
 
     # What others bring.
 
