@@ -16,7 +16,8 @@ beginning from a block other than 0 in importing.py, taking blocks back in rever
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import plyvel  # type: ignore[import-untyped]
@@ -24,6 +25,7 @@ import plyvel  # type: ignore[import-untyped]
 from node.storage import compaction, opening, schema
 from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
 from node.storage.pruning import Oldest, Pruning, prune
+from node.storage.reverting import revert_last
 from node.storage.state import StateReader
 from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
@@ -122,6 +124,27 @@ class Database:
             self._freed += removed
             return removed
 
+    def revert_last(self) -> int:
+        """Take back the last block, on disk when this returns; return the number of its parent, the last one now.
+
+        For a database that nobody reads meanwhile. Raise StatePruned when the parent's state is not kept, ValueError
+        when there is no block but block 0.
+        """
+        number, _ = self.final()
+        if number == 0:
+            raise ValueError("block 0 cannot be taken back")
+        self.state(number - 1)
+        parent = self.justification(number - 1)
+        with self._write_lock:
+            try:
+                revert_last(self.db, number, parent)
+            except FAILURES as error:
+                raise self.failure(f"cannot take back block {number}", error) from error
+            pointer = self.db.get(schema.META_FINAL)
+            self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :])
+            self.newest_version = number - 1
+        return number - 1
+
     def compact(self, *, at_once: bool = False, between: Callable[[], object] = lambda: None) -> bool:
         """Give the disk the room that pruning freed, if that is worth rewriting files, or `at_once`.
 
@@ -207,7 +230,8 @@ class Database:
         result = Justification(certificate=stored.certificate)
         for descendant in range(number + 1, certified + 1):
             header = self.header(descendant)
-            assert header is not None, "final blocks are contiguous"
+            if header is None:
+                raise StorageError(f"{self.path}: the header of final block {descendant} is missing")
             result.descendants.append(header)
         result.descendants.extend(stored.descendants)
         return result
@@ -239,6 +263,15 @@ class Database:
         except FAILURES as error:
             raise self.failure("cannot be read", error) from error
         return value
+
+    @contextmanager
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """Give the entries between two full database keys, as they are now. Raise StorageError for a damaged file."""
+        try:
+            with self.db.iterator(start=start, stop=stop, verify_checksums=True) as entries:
+                yield entries
+        except FAILURES as error:
+            raise self.failure("cannot be read", error) from error
 
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""
