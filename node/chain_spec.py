@@ -11,7 +11,6 @@ import dataclasses
 import itertools
 import json
 import re
-import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from node.errors import ChainSpecError
 from node.json_fields import Fields, read_json, shown
 from node.learning_task import read_task
 from node.raw_genesis import raw_to_dict, read_raw
+from node.spec_files import built_in_names, find
 from pallets.round.config import (
     AGGREGATION_RULES,
     BASIS_POINTS,
@@ -30,6 +30,11 @@ from pallets.round.config import (
 )
 from pocl.extrinsics import U128_MAX
 from pocl.keys import SS58_PREFIX, ss58_encode
+
+__all__ = [
+    "CHAIN_TYPES", "MAX_VALIDATORS", "ChainSpec", "ConsensusSpec", "GenesisSpec", "Properties", "RoundSpec",
+    "ValidatorsSpec", "built_in_names", "find", "load", "parse",
+]  # fmt: skip
 
 CHAIN_TYPES = ("development", "local", "live")
 
@@ -183,30 +188,6 @@ def load(name_or_path: str | Path) -> ChainSpec:
     return parse(read_json(path), str(name_or_path))
 
 
-def find(name_or_path: str | Path) -> Path:
-    """Return the file of a spec: a path that exists, or a built-in name. Raise ChainSpecError otherwise."""
-    text = str(name_or_path)
-    path = Path(text)
-    if path.suffix == ".json" or "/" in text:
-        if path.is_file():
-            return path
-        # chain-spec/local.json also works outside a checkout: it names the built-in of that name.
-        found = _built_in(path.stem) if path.parts[:-1] == ("chain-spec",) else None
-        if found is None:
-            raise ChainSpecError(f"{text}: there is no such file: give a chain spec's path or {_known()}")
-        return found
-    found = _built_in(text)
-    if found is None:
-        raise ChainSpecError(f"unknown chain {text!r}: give the path of a chain spec or {_known()}")
-    return found
-
-
-def built_in_names() -> list[str]:
-    """Return the names of the chain specs that come with the package."""
-    names = {file.stem for folder in _folders() if folder.is_dir() for file in folder.glob("*.json")}
-    return sorted(names)
-
-
 def parse(value: object, source: str) -> ChainSpec:
     """Return the spec that a JSON value holds; `source` is its file's name, for messages.
 
@@ -232,23 +213,6 @@ def parse(value: object, source: str) -> ChainSpec:
     )
     fields.done()
     return spec
-
-
-def _folders() -> list[Path]:
-    """Where built-in specs lie: in a checkout, else where the wheel put them."""
-    return [
-        Path(__file__).resolve().parent.parent / "chain-spec",
-        Path(sysconfig.get_path("data")) / "share" / "pocl" / "chain-spec",
-    ]
-
-
-def _built_in(name: str) -> Path | None:
-    files = (folder / f"{name}.json" for folder in _folders())
-    return next((file for file in files if file.is_file()), None)
-
-
-def _known() -> str:
-    return "one of " + ", ".join(built_in_names())
 
 
 def _properties(fields: Fields) -> Properties:

@@ -14,7 +14,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -25,6 +24,7 @@ from node.chain import Chain, open_chain
 from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
+from node.disk_room import keep_compact
 from node.disk_watch import DiskWatch
 from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
@@ -71,9 +71,6 @@ KEEP_BLOBS_ROUNDS = 4
 
 GOSSIP_PAUSE_S = 0.01
 """Transactions that arrive within it leave in one batch."""
-
-COMPACTION_POLL_S = 60.0
-"""How often it is looked whether pruning has freed enough to be worth a compaction."""
 
 _SPAM = {"malformed", "bad_signature", "unknown_call"}
 """Not `not_validator`: the set changes, and a peer may be a block ahead."""
@@ -196,7 +193,7 @@ class Node:
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
-            nursery.start_soon(self._compact)
+            nursery.start_soon(keep_compact, self.chain.database)
             nursery.start_soon(self.status.run)
             rpc = self._start_rpc()
             try:
@@ -263,16 +260,6 @@ class Node:
             await trio.sleep(GOSSIP_PAUSE_S)
             while batch := self.pool.take_unpropagated():
                 self.network.broadcast_transactions(batch)
-
-    async def _compact(self) -> None:
-        """Give the disk what pruning freed, when it is worth it."""
-        compact = partial(self.chain.database.compact, between=trio.from_thread.check_cancelled)
-        try:
-            while True:
-                await trio.sleep(COMPACTION_POLL_S)
-                await trio.to_thread.run_sync(compact)
-        except StorageError:
-            return  # The disk watch ends the node.
 
     # What others bring.
 

@@ -143,6 +143,8 @@ def _history(database: Database) -> Iterator[str]:
                 data != schema.TOMBSTONE
             ):
                 yield f"{place}: its history would never be pruned"
+            if data != schema.TOMBSTONE and data[:1] != schema.PRESENT:
+                yield f"{place}: its history is neither a value nor a deletion"
             if data == schema.TOMBSTONE and (
                 database.get(schema.stale_key(version, schema.STALE_TOMBSTONE, entry)) is None
             ):

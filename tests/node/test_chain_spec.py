@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from node import chain_spec
+from node import chain_spec, spec_files
 from node.errors import ChainSpecError
 from node.json_fields import shown
 from pocl.keys import Keypair
@@ -347,5 +347,5 @@ def test_the_wheel_brings_the_built_in_specs_where_they_are_looked_for() -> None
     installed = {
         Path(sysconfig.get_path("data")) / folder: globs for folder, globs in packaging["data-files"].items()
     }
-    assert installed[chain_spec._folders()[-1]] == ["chain-spec/*.json"]
+    assert installed[spec_files._folders()[-1]] == ["chain-spec/*.json"]
     assert sorted(file.stem for file in root.glob("chain-spec/*.json")) == chain_spec.built_in_names()

@@ -20,6 +20,7 @@ from node.layout import consensus_log_file, database_folder
 from node.storage import schema
 from node.storage.pruning import Pruning
 from tests.node.tools.harness import ALICE, DEV_BLOCKS, DEV_CLOSING, advance, make_dev
+from tests.test_docs import ROOT, commands
 
 DEV = chain_spec.load("dev")
 
@@ -249,3 +250,22 @@ def test_pruning_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert {"--pruning", "--state-pruning", "--blocks-pruning"} <= {
         name for parameter in node_command.params for name in parameter.opts
     }
+
+
+def test_the_commands_of_the_documents_work(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    section = text.partition("## The data of a stopped node")[2].partition("\n## ")[0]
+    shutil.copytree(data, tmp_path / "data" / "one")
+    monkeypatch.chdir(tmp_path)
+    lines = commands(section)
+    assert len(lines) >= 10
+    for words in lines:
+        assert run(words) == 0, (words, capsys.readouterr().err)
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == [
+        "blocks.bin",
+        "fork.json",
+        "some.jsonl",
+        "state.bin",
+    ]
