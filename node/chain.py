@@ -27,6 +27,7 @@ from node.errors import PoclError
 from node.genesis import build_genesis
 from node.listeners import Listeners
 from node.storage.database import Database
+from node.storage.pruning_mode import PruningRequest, adopt
 from pallets.assembly import RUNTIME
 from pallets.validators import Validators
 from pocl import keys
@@ -66,7 +67,6 @@ class Chain:
         runtime: Runtime,
         database: Database,
         genesis: ExecutedBlock,
-        keep_blocks: int | None = None,
         verify: Verify = keys.verify,
     ) -> None:
         """Go on from where the database ends; an empty one gets the genesis block.
@@ -77,7 +77,6 @@ class Chain:
         self.database = database
         self.genesis_hash = genesis.hash
         self.genesis_header = genesis.header
-        self._keep_blocks = keep_blocks
         self._verify = verify
         if database.empty:
             database.commit([genesis], [])
@@ -357,20 +356,28 @@ class Chain:
         if overtaken and not was_best:
             self._best_listeners.tell(last)
         self._final_listeners.tell(path)
-        self.database.prune(self._keep_blocks, _PRUNED_PER_BLOCK)
+        self.database.prune(_PRUNED_PER_BLOCK)
 
 
 def open_chain(
-    spec: ChainSpec, base_path: Path, runtime: Runtime = RUNTIME, keep_blocks: int | None = None
+    spec: ChainSpec,
+    base_path: Path,
+    runtime: Runtime = RUNTIME,
+    pruning: PruningRequest | None = None,
 ) -> Chain:
     """Open the chain of a spec below a base path, made when it is not there.
 
     Raise ChainSpecError when the spec gives no genesis block, and NodeStartError when the database is in use,
-    damaged, or another chain's.
+    damaged, another chain's, or cannot be kept as `pruning` asks.
     """
     genesis = build_genesis(spec, runtime)
     database = Database.open(layout.database_folder(base_path), genesis.hash)
-    return Chain(runtime, database, genesis, keep_blocks)
+    try:
+        adopt(database, pruning or PruningRequest())
+        return Chain(runtime, database, genesis)
+    except BaseException:
+        database.close()
+        raise
 
 
 def _linked(blocks: Sequence[Block], epoch: int) -> list[bytes]:

@@ -19,6 +19,7 @@ from typing import Any
 from node.errors import ChainSpecError
 from node.json_fields import Fields, read_json, shown
 from node.learning_task import read_task
+from node.raw_genesis import raw_to_dict, read_raw
 from node.spec_files import find
 from pallets.round.config import (
     AGGREGATION_RULES,
@@ -29,6 +30,11 @@ from pallets.round.config import (
 )
 from pocl.extrinsics import U128_MAX
 from pocl.keys import SS58_PREFIX, ss58_encode
+
+__all__ = [
+    "CHAIN_TYPES", "MAX_VALIDATORS", "ChainSpec", "ConsensusSpec", "GenesisSpec", "Properties", "RoundSpec",
+    "ValidatorsSpec", "find", "load", "parse",
+]  # fmt: skip
 
 CHAIN_TYPES = ("development", "local", "live")
 
@@ -115,7 +121,11 @@ class GenesisSpec:
 
 @dataclass(frozen=True)
 class ChainSpec:
-    """One chain. `learning` names data set, partition, architecture and training (node/learning_task.py)."""
+    """One chain. `learning` names data set, partition, architecture and training (node/learning_task.py).
+
+    A chain that begins with another one's state has that in `raw_genesis`, key by key; `genesis` and `learning` then
+    say what is in it (node/raw_genesis.py).
+    """
 
     name: str
     id: str
@@ -125,6 +135,7 @@ class ChainSpec:
     consensus: ConsensusSpec
     genesis: GenesisSpec
     learning: Mapping[str, Any]
+    raw_genesis: Mapping[bytes, bytes] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as its JSON object, from which `parse` makes an equal one."""
@@ -153,6 +164,7 @@ class ChainSpec:
                 "aggregation": {"global_model": "0x" + genesis.global_model.hex()},
             },
             "learning": dict(self.learning),
+            **({} if self.raw_genesis is None else {"raw_genesis": raw_to_dict(self.raw_genesis)}),
         }
 
     def to_json(self) -> str:
@@ -184,7 +196,10 @@ def parse(value: object, source: str) -> ChainSpec:
     fields = Fields(source, "", value)
     properties = _properties(fields.section("properties"))
     consensus = _consensus(fields.section("consensus"))
-    genesis = _genesis(fields.section("genesis"), properties.ss58_format, consensus.heartbeat_ms)
+    raw = read_raw(fields)
+    genesis = _genesis(
+        fields.section("genesis"), properties.ss58_format, consensus.heartbeat_ms, raw is not None
+    )
     spec = ChainSpec(
         name=fields.text("name", _NAMES, "letters, digits, spaces, dots and hyphens, at most 64"),
         id=fields.text("id", _IDS, "lower-case letters, digits and hyphens, at most 64"),
@@ -194,6 +209,7 @@ def parse(value: object, source: str) -> ChainSpec:
         consensus=consensus,
         genesis=genesis,
         learning=_learning(fields, genesis.round.classes),
+        raw_genesis=raw,
     )
     fields.done()
     return spec
@@ -241,7 +257,7 @@ def _bootnodes(fields: Fields) -> tuple[str, ...]:
     return tuple(nodes)
 
 
-def _genesis(fields: Fields, prefix: int, heartbeat_ms: int) -> GenesisSpec:
+def _genesis(fields: Fields, prefix: int, heartbeat_ms: int, raw: bool) -> GenesisSpec:
     coin, validators = fields.section("coin"), fields.section("validators")
     aggregation = fields.section("aggregation")
     accounts = _validators(validators, prefix)
@@ -250,8 +266,9 @@ def _genesis(fields: Fields, prefix: int, heartbeat_ms: int) -> GenesisSpec:
         timestamp_ms=fields.integer("timestamp_ms", 0, 2**53),
         balances=balances,
         validators=accounts,
-        validator_rules=_validator_rules(validators, accounts, dict(balances)),
-        round=_round(fields.section("round"), len(accounts), heartbeat_ms),
+        # A state that a chain has come to is under its own rules: bonds are slashed, and sets shrink.
+        validator_rules=_validator_rules(validators, () if raw else accounts, dict(balances)),
+        round=_round(fields.section("round"), MAX_VALIDATORS if raw else len(accounts), heartbeat_ms),
         global_model=aggregation.hash("global_model"),
     )
     for section in (coin, validators, aggregation, fields):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from node.chain_spec import ChainSpec
+from node.storage.pruning_mode import PruningRequest
 from pocl.keys import Keypair
 
 Role = Literal["full", "validator"]
@@ -24,8 +25,8 @@ class Checkpoint:
 class NodeConfig:
     """One node. Ports of 0 are chosen by the system; `ready_file` then tells which they became.
 
-    `data_path` is the folder of the data sets that need one (cifar10, npz). `keep_blocks` is the number of
-    final blocks whose state is kept, None for all of them (an archive). `worker_threads` limits the training
+    `data_path` is the folder of the data sets that need one (cifar10, npz). `pruning` says of
+    how many final blocks state and body are kept. `worker_threads` limits the training
     process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
     demonstrations on a devnet alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
     part in consensus, so that a new chain does not open its first round while nobody can train yet. A node without
@@ -47,7 +48,7 @@ class NodeConfig:
     node_key_seed: bytes | None = field(default=None, repr=False)
     rpc_host: str = "127.0.0.1"
     rpc_port: int = 9944
-    keep_blocks: int | None = None
+    pruning: PruningRequest = field(default_factory=PruningRequest)
     log_level: str = "info"
     data_path: Path | None = None
     worker: bool = True

@@ -3,25 +3,33 @@
 All of the spec that nodes must agree on to execute and judge blocks is in the genesis state, so the genesis
 hash binds it: balances, validators and the rules of their set, the rules of the rounds, the first global model
 and the learning task.
+A spec may give that state key by key instead (`raw_genesis`): one that another chain has come to.
 What a node may change alone (name, bootnodes, how amounts are shown, agreement's timers) is not.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from node.chain_spec import ChainSpec, RoundSpec, ValidatorsSpec
+from node.chain_spec import ChainSpec, GenesisSpec, RoundSpec, ValidatorsSpec
 from node.errors import ChainSpecError
 from node.learning_task import task_bytes
+from pallets.aggregation import Aggregation
 from pallets.assembly import RUNTIME
-from pocl.extrinsics import u128
-from pocl.v1.round_pb2 import RoundConfig
+from pallets.model_propose import ModelPropose
+from pallets.round import Round
+from pallets.timestamp import Timestamp
+from pallets.validators import Validators
+from pocl.extrinsics import u128, u128_int
+from pocl.v1.round_pb2 import PHASE_NONE, RoundConfig
 from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.blocks import ExecutedBlock
 from runtime.executive import Runtime
 from runtime.frame import GenesisError
+from runtime.state import MemoryState
 
 
 def genesis_config(spec: ChainSpec) -> dict[str, Mapping[str, Any]]:
@@ -54,8 +62,59 @@ def validators_config(spec: ValidatorsSpec) -> ValidatorsConfig:
 def build_genesis(spec: ChainSpec, runtime: Runtime = RUNTIME) -> ExecutedBlock:
     """Return block 0 of a chain. Raise ChainSpecError for what the pallets refuse."""
     try:
+        if spec.raw_genesis is not None:
+            _require_said(spec, spec.raw_genesis)
+            return runtime.restore_genesis(spec.raw_genesis, spec.genesis.timestamp_ms)
         return runtime.build_genesis(genesis_config(spec), spec.genesis.timestamp_ms)
     except GenesisError as error:
         raise ChainSpecError(
             f"{spec.id}: no genesis block can be made of this chain spec: {error}"
         ) from error
+
+
+def describe(entries: Mapping[bytes, bytes]) -> tuple[GenesisSpec, Mapping[str, Any]]:
+    """Return what the sections `genesis` and `learning` say of a state, which is one between two rounds.
+
+    Raise GenesisError when it is none of this runtime, or one within a round.
+    """
+    pallets = RUNTIME.bind(MemoryState(entries))
+    try:
+        validators, round = cast(Validators, pallets["validators"]), cast(Round, pallets["round"])
+        state, rules, config = round.State.get(), validators.Config.get(), round.Config.get()
+        task = cast(ModelPropose, pallets["model_propose"]).Task.get()
+        said = GenesisSpec(
+            timestamp_ms=cast(Timestamp, pallets["timestamp"]).now(),
+            balances=(),
+            validators=tuple(validators.members()),
+            validator_rules=ValidatorsSpec(**_fields(ValidatorsSpec, rules)),
+            round=RoundSpec(**_fields(RoundSpec, config)),
+            global_model=cast(Aggregation, pallets["aggregation"]).global_model(),
+        )
+        learning = json.loads(task)
+    except (AttributeError, ValueError, TypeError) as error:
+        raise GenesisError(f"it is no state of this runtime: {type(error).__name__}: {error}") from None
+    if state.phase != PHASE_NONE:
+        raise GenesisError(
+            f"it is within round {state.round}, whose miners have signed for another chain: export the state of a "
+            "block that closes an epoch"
+        )
+    return said, learning
+
+
+def _fields(
+    kind: type[RoundSpec | ValidatorsSpec], message: RoundConfig | ValidatorsConfig
+) -> dict[str, Any]:
+    values = {field.name: getattr(message, field.name) for field in dataclasses.fields(kind)}
+    return {name: u128_int(value) if isinstance(value, bytes) else value for name, value in values.items()}
+
+
+def _require_said(spec: ChainSpec, entries: Mapping[bytes, bytes]) -> None:
+    """Raise GenesisError unless the spec's sections say what is in the state."""
+    genesis, learning = describe(entries)
+    for field in dataclasses.fields(genesis):
+        if getattr(genesis, field.name) != getattr(spec.genesis, field.name):
+            raise GenesisError(
+                f"genesis.{field.name} is not what raw_genesis has: the state is raw_genesis alone"
+            )
+    if task_bytes(learning) != task_bytes(spec.learning):
+        raise GenesisError("learning is not what raw_genesis has: the state is raw_genesis alone")

@@ -21,6 +21,7 @@ from node.chain import Chain, open_chain
 from node.checkpoint import start_from_checkpoint
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
+from node.disk_room import keep_compact
 from node.disk_watch import DiskWatch
 from node.errors import NodeStartError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
@@ -79,7 +80,7 @@ def run_node(config: NodeConfig) -> None:
     try:
         if config.checkpoint is not None and not start_from_checkpoint(config):
             return
-        chain = open_chain(config.chain, config.base_path, keep_blocks=config.keep_blocks)
+        chain = open_chain(config.chain, config.base_path, pruning=config.pruning)
         # A download that was not finished: of no use to a chain that has begun otherwise.
         shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
         try:
@@ -187,6 +188,7 @@ class Node:
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
+            nursery.start_soon(keep_compact, self.chain.database)
             nursery.start_soon(self.status.run)
             rpc = self._start_rpc()
             try:

@@ -59,7 +59,7 @@ Run = tuple[list[Block], Justification]
 def page(chain: Chain, request: SyncRequest) -> SyncResponse:
     """Return the page of final blocks that a request asks for; without blocks when there are none."""
     final = chain.final_number
-    answer = SyncResponse(final_number=final, oldest_number=chain.database.oldest_body)
+    answer = SyncResponse(final_number=final)
     most_blocks = min(request.max_blocks or PAGE_BLOCKS, PAGE_BLOCKS)
     most_bytes = min(request.max_bytes or PAGE_BYTES, PAGE_BYTES)
     closing: list[tuple[int, Justification]] = []
@@ -78,6 +78,8 @@ def page(chain: Chain, request: SyncRequest) -> SyncResponse:
             answer.justification.CopyFrom(justification)
         if closes:
             closing.append((len(answer.blocks), justification))
+    # After the blocks were looked for: one that pruning takes meanwhile must not look like a broken promise.
+    answer.oldest_number = chain.database.oldest_body
     del answer.blocks[whole:]
     answer.closing.extend(justification for place, justification in closing if place < whole)
     return answer

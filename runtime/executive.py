@@ -86,6 +86,21 @@ class Runtime:
         tree = update(_NoNodes(), None, execution.state.changes, 0)
         return _executed(execution, _closed(execution, tree, []), tree, [])
 
+    def restore_genesis(self, entries: Mapping[bytes, bytes], timestamp_ms: int) -> ExecutedBlock:
+        """Return block 0 of a chain that begins with this state as it is, one between two epochs, which count on.
+
+        Raise GenesisError when it names no validators.
+        """
+        opening = Header(parent_hash=ZERO_HASH, timestamp_ms=timestamp_ms, author=bytes(PUBLIC_SIZE))
+        execution = Execution(self.pallets, MemoryState(), opening, ZERO_HASH, self.limits)
+        execution.state.changes.update(entries)
+        announced = execution.announced()
+        if announced is None or not announced.validators:
+            raise GenesisError("the state names no validators for the next epoch")
+        opening.epoch = announced.epoch - 1
+        tree = update(_NoNodes(), None, execution.state.changes, 0)
+        return _executed(execution, _closed(execution, tree, []), tree, [])
+
     def execute(
         self,
         state: VersionedState,
@@ -247,6 +262,11 @@ class Runtime:
         except DoesNotFit as error:
             raise InvalidTransaction("malformed", f"too large for any block: {error}") from None
         return execution, checked
+
+
+def state_root(entries: Mapping[bytes, bytes]) -> bytes:
+    """Return the root of the tree over a whole state."""
+    return update(_NoNodes(), None, dict(entries), 0).root
 
 
 class _NoNodes:

@@ -1,7 +1,7 @@
 """A light client: follows final headers and validator sets from the genesis header alone, and checks proofs.
 
 Trusted: the genesis header, which holds the hash that names the chain, the genesis state's root and the
-validator set of epoch 1; and that in every epoch fewer than a third of the validators are faulty. Nothing
+validator set of the first epoch; and that in every epoch fewer than a third of the validators are faulty. Nothing
 else: headers, justifications and proofs may come from anyone. The client never executes a block; that a state
 root is right is what the validators signed.
 
@@ -73,8 +73,8 @@ class LightClient:
 
     def __init__(self, genesis: Header) -> None:
         """Trust this header of block 0. Raise LightClientError when it cannot be a genesis header."""
-        if genesis.number != 0 or genesis.epoch != 0 or not genesis.HasField("next_epoch"):
-            raise LightClientError("genesis header: it needs number 0, epoch 0 and the set of epoch 1")
+        if genesis.number != 0 or not genesis.HasField("next_epoch"):
+            raise LightClientError("genesis header: it needs number 0 and the set of the first epoch")
         self.genesis_hash = header_hash(genesis)
         self._sets: dict[int, tuple[bytes, ...]] = {}
         # Number and hash of each epoch's closing block.

@@ -17,6 +17,7 @@ from node.errors import PoclError
 from pocl.extrinsics import ExtrinsicError
 from pocl.keys import KeyError_
 
+# The module whose `command` it is, or module:name.
 _COMMANDS = {
     "node": ("node.cli.node_command", "Run a node."),
     "devnet": ("node.cli.devnet_command", "Run a whole network on this machine for some rounds."),
@@ -25,6 +26,20 @@ _COMMANDS = {
     "key": ("node.cli.key_commands", "Make, inspect and store keys."),
     "chain": ("node.cli.chain_commands", "Build and check chain specs."),
     "tx": ("node.cli.tx_commands", "Sign and submit transactions."),
+    "build-spec": (
+        "node.cli.chain_commands:build_spec",
+        "Print a chain spec made from another one, or a state.",
+    ),
+    "export-blocks": (
+        "node.cli.block_commands:export_blocks",
+        "Write a stopped node's final blocks to a file.",
+    ),
+    "import-blocks": ("node.cli.block_commands:import_blocks", "Verify and take in the blocks of a file."),
+    "check-block": ("node.cli.block_commands:check_block", "Execute a block again and compare its roots."),
+    "revert": ("node.cli.data_commands:revert", "Take back a stopped node's last blocks."),
+    "purge-chain": ("node.cli.data_commands:purge_chain", "Remove a chain's data, but no keys."),
+    "export-state": ("node.cli.data_commands:export_state", "Write the state after a block to a file."),
+    "db": ("node.cli.db_commands", "Verify a stopped node's database."),
     "query": ("node.cli.query_commands", "Ask a node about blocks, rounds, accounts and state."),
 }
 
@@ -43,9 +58,10 @@ class LazyGroup(click.Group):
         """Import and return a command, None when there is no such."""
         if cmd_name not in _COMMANDS:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name or "command")
         if not isinstance(command, click.Command):
-            raise TypeError(f"{_COMMANDS[cmd_name][0]}.command is not a click command")
+            raise TypeError(f"{_COMMANDS[cmd_name][0]} is not a click command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

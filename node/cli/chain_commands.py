@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -51,6 +51,12 @@ def command() -> None:
 )
 @click.option("--name", help="The chain's name, for people.")
 @click.option("--id", "id_", help="The chain's id: data of different chains is told apart by it.")
+@click.option(
+    "--from-state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Begin with a state that `pocl export-state` wrote, as it is; type, properties and timers are the spec's.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write to this file instead of stdout.")
 def build_spec(
     chain: str,
@@ -59,10 +65,27 @@ def build_spec(
     balances: tuple[str, ...],
     name: str | None,
     id_: str | None,
+    from_state: Path | None,
     output: Path | None,
 ) -> None:
-    """Print a chain spec as canonical JSON, made from another one. All other parameters stay as they are."""
+    """Print a chain spec as canonical JSON, made from another one. All other parameters stay as they are.
+
+    \b
+    pocl build-spec --chain local --validators 7 --output seven.json
+    pocl build-spec --chain local --from-state state.bin --output fork.json
+    """
     spec = load(chain)
+    if from_state is not None:
+        if validators is not None or accounts or balances:
+            raise ConfigError(
+                "--from-state takes validators and balances as they are: leave the other options out"
+            )
+        # Imported here: the other ways need no runtime.
+        from node.tools.spec_from_state import spec_from_state
+        from node.tools.state_file import read_state
+
+        _give(spec_from_state(spec, read_state(from_state), str(from_state), name, id_), output)
+        return
     if validators is not None and accounts:
         raise ConfigError("--validators and --validator are two sets of validators: give one of them")
     if validators is not None:
@@ -73,7 +96,10 @@ def build_spec(
         spec = _with_balances(spec, balances)
     spec = dataclasses.replace(spec, name=name or spec.name, id=id_ or spec.id)
     # What was changed must be as sound as what was read.
-    spec = parse(spec.to_dict(), str(output or "the new chain spec"))
+    _give(parse(spec.to_dict(), str(output or "the new chain spec")), output)
+
+
+def _give(spec: ChainSpec, output: Path | None) -> None:
     if output is None:
         click.echo(spec.to_json(), nl=False)
     else:
@@ -87,11 +113,17 @@ def check(spec: str, as_json: bool) -> None:
     """Check a chain spec, a file or a built-in name, down to the genesis block it makes."""
     # Imported here: building specs needs no runtime.
     from node.genesis import build_genesis
+    from pallets.assembly import RUNTIME
+    from pallets.coin import Coin
+    from runtime.state import MemoryState
 
     chain = load(spec)
     genesis = build_genesis(chain)
     properties, rules = chain.properties, chain.genesis.round
-    issuance = sum(amount for _, amount in chain.genesis.balances)
+    coin = RUNTIME.bind(
+        MemoryState({key: value for key, value in genesis.changes.items() if value is not None})
+    )["coin"]
+    issuance = cast(Coin, coin).TotalIssuance.get()
     facts: dict[str, Any] = {
         "name": chain.name,
         "id": chain.id,

@@ -19,6 +19,8 @@ from node.errors import ConfigError
 from node.keystore import load_or_create_node_key
 from node.layout import node_key_file
 from node.lifetime import die_with_parent
+from node.storage.pruning import ARCHIVE
+from node.storage.pruning_mode import Keep, PruningRequest
 from pocl.keys import Keypair
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -41,7 +43,9 @@ class _Options:
     rpc_listen: str
     bootnodes: tuple[str, ...]
     node_key: str | None
-    pruning: str
+    pruning: str | None
+    state_pruning: str | None
+    blocks_pruning: str | None
     log: str
     data: Path | None
     no_worker: bool
@@ -87,7 +91,13 @@ def dev_key_flags(function: _Command) -> _Command:
 @click.option(
     "--node-key", metavar="HEX", help="32-byte seed of the network identity (default: kept in a file)."
 )
-@click.option("--pruning", default="archive", help="State kept: archive, or that many last final blocks.")
+@click.option(
+    "--pruning",
+    metavar="archive|N",
+    help="Keep all blocks and states, or those of the last N final blocks (default: as before; a new node: archive).",
+)
+@click.option("--state-pruning", metavar="archive|N", help="The same for states alone.")
+@click.option("--blocks-pruning", metavar="archive|N", help="The same for blocks alone.")
 @click.option(
     "--log", default="info", type=click.Choice(["error", "warning", "info", "debug"]), help="Log level."
 )
@@ -139,7 +149,10 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         raise ConfigError("which chain? give --chain (a chain spec's file or built-in name) or --dev")
     chain = load(given.chain or "dev")
     base_path = given.base_path or temporary or default_base_path(chain.id)
-    keep_blocks = _pruning(given.pruning)
+    pruning = PruningRequest(
+        _keep("--state-pruning", given.state_pruning) or _keep("--pruning", given.pruning),
+        _keep("--blocks-pruning", given.blocks_pruning) or _keep("--pruning", given.pruning),
+    )
     if given.data is not None and not given.data.is_dir():
         raise ConfigError(f"{given.data}: --data is the folder of a data set, and this is none")
     key = _validator_key(given, chain, base_path)
@@ -159,7 +172,7 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         node_key_seed=seed,
         rpc_host=given.rpc_listen,
         rpc_port=given.rpc_port,
-        keep_blocks=keep_blocks,
+        pruning=pruning,
         log_level=given.log,
         data_path=given.data,
         worker=key is not None and not given.no_worker,
@@ -199,11 +212,11 @@ def _default_name(given: _Options, key: Keypair | None) -> str:
     return f"validator-{address(key.public)[:8]}" if key is not None else "node"
 
 
-def _pruning(text: str) -> int | None:
-    if text == "archive":
-        return None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= 2**63:
-        raise ConfigError(f"--pruning {text} is neither archive nor a number of blocks of at least 1")
+def _keep(option: str, text: str | None) -> Keep | None:
+    if text is None or text == ARCHIVE:
+        return text
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) < 2**63:
+        raise ConfigError(f"{option} {text[:80]} is neither archive nor a number of blocks of at least 1")
     return int(text)
 
 

@@ -13,11 +13,11 @@ from node.cli.output import (
     hex_text,
     json_option,
     parse_account,
-    parse_hex,
     print_facts,
     print_rows,
 )
 from node.cli.rpc_options import connect, rpc_option, timeout_option
+from node.cli.storage_options import block_id
 from node.errors import ConfigError
 from pocl.client import Client, Event, plain
 from pocl.extrinsics import extrinsic_hash, u128_int
@@ -64,7 +64,7 @@ def info(rpc: str, timeout: float, as_json: bool) -> None:
 def block(block: str, rpc: str, timeout: float, as_json: bool) -> None:
     """Show a block: BLOCK is a number, a 0x hash or `latest`, the last final one."""
     with connect(rpc, timeout) as client:
-        view = client.block(_block_id(block))
+        view = client.block(block_id(block))
         facts = {
             "hash": hex_text(view.hash),
             "final": view.final,
@@ -81,7 +81,7 @@ def block(block: str, rpc: str, timeout: float, as_json: bool) -> None:
 def events(block: str, rpc: str, timeout: float, as_json: bool) -> None:
     """Show the decoded events of a block: a number, a 0x hash or `latest`."""
     with connect(rpc, timeout) as client:
-        view = client.block(_block_id(block))
+        view = client.block(block_id(block))
         rows = [_event(event) for event in client.events(view)]
     print_rows("events", rows, as_json)
 
@@ -257,16 +257,6 @@ def metadata(pallet: str | None, rpc: str, timeout: float, as_json: bool) -> Non
             print_rows("pallets", rows, as_json)
         else:
             print_facts(_pallet_facts(client, schema.pallet(pallet)), as_json)
-
-
-def _block_id(text: str) -> int | bytes | None:
-    if text == "latest":
-        return None
-    if text.startswith("0x"):
-        return parse_hex(text, "block hash", 32)
-    if not text.isascii() or not text.isdecimal() or int(text) >= 2**64:
-        raise ConfigError(f"{text!r} is not a block: write a number, a 0x hash or latest")
-    return int(text)
 
 
 def _extrinsics(client: Client, view: BlockView) -> list[dict[str, Any]]:

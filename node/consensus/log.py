@@ -195,6 +195,12 @@ def read_log(path: Path) -> tuple[int, list[ConsensusMessage]]:
     return epoch, [decode(ConsensusMessage, record) for frame in frames[1:] for record in _split(frame)]
 
 
+def log_account(path: Path) -> bytes:
+    """Return whose log this is. Raise NodeStartError for a damaged one, OSError for one that cannot be read."""
+    frames, _ = _read_frames(path.read_bytes(), path)
+    return _head_of(frames, path)[len(_MAGIC) + HASH_SIZE : _NAME_SIZE]
+
+
 def abstain_until(
     own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int, member: bool = True
 ) -> int | None:

@@ -9,22 +9,25 @@ Rules:
 - A disk that fails once is not trusted again: whoever meets the failure gets StorageError, and `on_failure` is
   told, so that the node stops even where the error ends in a peer's session or a client's call.
 - Pruning walks the stale index, never a range of versions: old nodes and values that are still in use stay.
-Keys are in schema.py, ranges of them in entries.py, state readers in state.py, pruning in pruning.py, opening in
-opening.py, beginning from a block other than 0 in importing.py.
+Keys are in schema.py, ranges of them in entries.py, state readers in state.py, pruning in pruning.py and
+compaction.py, opening in opening.py, beginning from a block other than 0 in importing.py, taking blocks back in
+reverting.py.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import plyvel  # type: ignore[import-untyped]
 
-from node.storage import opening, schema
+from node.storage import compaction, opening, schema
 from node.storage.entries import open_range
 from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
-from node.storage.pruning import prune
+from node.storage.pruning import Oldest, Pruning, prune
+from node.storage.reverting import revert_last
 from node.storage.state import StateReader
 from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
@@ -49,6 +52,11 @@ class Database:
         # The newest version that may be in the flat values: raised before a commit writes (see state.py).
         self.newest_version = self._final[0] if self._final else -1
         self.oldest_state = schema.number_of(db.get(schema.META_OLDEST_STATE, schema.u64(0)))
+        self._compacting = threading.Lock()
+        self._freed = 0
+        recorded = db.get(schema.META_PRUNING)
+        self.pruning = Pruning.decode(recorded) if recorded else Pruning()
+        """What is kept; `set_pruning` changes it."""
         checkpoint = db.get(schema.META_CHECKPOINT)
         self._oldest_justification = schema.number_of(checkpoint[: schema.U64]) if checkpoint else 1
 
@@ -63,7 +71,8 @@ class Database:
 
     def close(self) -> None:
         """Close it. Later reads fail; what was committed is there already."""
-        with self._write_lock:
+        # LevelDB must not be closed under a compaction.
+        with self._compacting, self._write_lock:
             self.db.close()
 
     # Writing: one thread at a time.
@@ -89,23 +98,70 @@ class Database:
                 raise self.failure(f"cannot write block {last}", error) from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
 
-    def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
-        """Keep the states, bodies and events of the last `keep` blocks (at least 1); None keeps all.
-
-        Older states are refused from now on; what only they need is removed, at most about `max_entries`
-        entries a call. Return how many were removed: with 0 nothing is left to do. Headers and justifications
-        stay.
-        """
-        if keep is None or self._final is None:
-            return 0
-        if keep < 1:
-            raise ValueError(f"prune: keep is {keep}, it may be 1 or more")
+    def set_pruning(self, pruning: Pruning) -> None:
+        """Keep from now on what `pruning` says, also after a restart. Raise StorageError when the disk fails."""
         with self._write_lock:
-            self.oldest_state = max(self.oldest_state, self._final[0] - keep + 1)
             try:
-                return prune(self.db, self.oldest_state, max_entries)
+                self.db.put(schema.META_PRUNING, pruning.encode(), sync=True)
+            except FAILURES as error:
+                raise self.failure("cannot be written", error) from error
+            self.pruning = pruning
+
+    def prune(self, max_entries: int = 10_000) -> int:
+        """Remove what `pruning` does not keep, at most about `max_entries` entries a call.
+
+        Older states are refused from now on. Return how many entries were removed or looked at: with 0 nothing
+        is left to do.
+        """
+        if self._final is None or self.pruning == Pruning():
+            return 0
+        with self._write_lock:
+            oldest = self.pruning.oldest(self._final[0])
+            # Never back: what was removed does not return when more is to be kept.
+            self.oldest_state = max(self.oldest_state, oldest.state)
+            try:
+                removed = prune(self.db, Oldest(self.oldest_state, oldest.body), max_entries)
             except FAILURES as error:
                 raise self.failure("cannot prune", error) from error
+            self._freed += removed
+            return removed
+
+    def revert_last(self) -> int:
+        """Take back the last block, on disk when this returns; return the number of its parent, the last one now.
+
+        For a database that nobody reads meanwhile. Raise StatePruned when the parent's state is not kept, ValueError
+        when there is no block but block 0.
+        """
+        number, _ = self.final()
+        if number == 0:
+            raise ValueError("block 0 cannot be taken back")
+        self.state(number - 1)
+        parent = self.justification(number - 1)
+        with self._write_lock:
+            try:
+                revert_last(self.db, number, parent)
+            except FAILURES as error:
+                raise self.failure(f"cannot take back block {number}", error) from error
+            pointer = self.db.get(schema.META_FINAL)
+            self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :])
+            self.newest_version = number - 1
+        return number - 1
+
+    def compact(self, *, at_once: bool = False, between: Callable[[], object] = lambda: None) -> bool:
+        """Give the disk the room that pruning freed, if that is worth rewriting files, or `at_once`.
+
+        Other threads go on reading and writing meanwhile. `between` is called now and then, and may raise to end
+        it. Return whether it was done.
+        """
+        with self._compacting:
+            try:
+                if not at_once and not compaction.is_due(self.db, self._freed):
+                    return False
+                self._freed = 0
+                compaction.compact(self.db, self.final()[0], between)
+            except FAILURES as error:
+                raise self.failure("cannot be compacted", error) from error
+        return True
 
     # Reading: any thread.
 
@@ -157,9 +213,11 @@ class Database:
         return None if data is None else tuple(BlockEvents.FromString(data).events)
 
     def justification(self, number: int) -> Justification | None:
-        """Return why final block `number` is final; None for block 0, above the last final one, and below the
-        one that this database began with."""
+        """Return why final block `number` is final; None for block 0, above the last final one, below the one
+        that this database began with, and where its header is pruned."""
         if number < self._oldest_justification or self._final is None or number > self._final[0]:
+            return None
+        if self.hash(number) is None:
             return None
         start, stop = schema.JUSTIFICATION + schema.u64(number), schema.end_of(schema.JUSTIFICATION)
         try:
@@ -174,7 +232,8 @@ class Database:
         result = Justification(certificate=stored.certificate)
         for descendant in range(number + 1, certified + 1):
             header = self.header(descendant)
-            assert header is not None, "final blocks are contiguous"
+            if header is None:
+                raise StorageError(f"{self.path}: the header of final block {descendant} is missing")
             result.descendants.append(header)
         result.descendants.extend(stored.descendants)
         return result
@@ -206,6 +265,15 @@ class Database:
         except FAILURES as error:
             raise self.failure("cannot be read", error) from error
         return value
+
+    @contextmanager
+    def iterate(self, start: bytes, stop: bytes) -> Iterator[Iterator[tuple[bytes, bytes]]]:
+        """Give the entries between two full database keys, as they are now. Raise StorageError for a damaged file."""
+        try:
+            with open_range(self.db, start, stop) as entries:
+                yield entries
+        except FAILURES as error:
+            raise self.failure("cannot be read", error) from error
 
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""

@@ -23,7 +23,7 @@ the keys and ends each, so that no key's history mixes with that of a longer key
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 U64 = 8
 _MAX = 2**64 - 1
@@ -51,6 +51,10 @@ META_OLDEST_STATE = META + b"oldest-state"
 """u64 number of the oldest block whose state can be read."""
 META_OLDEST_BODY = META + b"oldest-body"
 """u64 number of the oldest block whose body and events are kept."""
+META_OLDEST_HEADER = META + b"oldest-header"
+"""u64 number of the oldest block of which header, hash and justification are kept whatever it says (pruning.py)."""
+META_PRUNING = META + b"pruning"
+"""What is kept (pruning.Pruning); absent until a node was told."""
 META_CHECKPOINT = META + b"checkpoint"
 """u64 number, then the hash, of the block whose state was downloaded (importing.py); absent in other databases."""
 META_NEXT_PATH = META + b"next-path"

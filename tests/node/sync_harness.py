@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -15,9 +15,11 @@ from node.chain import Chain
 from node.network import Handlers, Network, NetworkSettings, RequestFailed
 from node.state_pages import state_page
 from node.sync import page
+from pallets.system import System
 from pocl.v1.network_pb2 import StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import decode, encode
 from tests.node.chain_harness import act, certificate, close, propose
+from tests.pallets.harness import EVE
 
 Spoil = Callable[[Any, Any], Any | Awaitable[Any]]
 """Makes of a request and its honest answer what a peer gives; None is no answer."""
@@ -26,7 +28,8 @@ Spoil = Callable[[Any, Any], Any | Awaitable[Any]]
 def grow(chain: Chain, count: int, *, epoch: int = 10, each: int = 1) -> None:
     """Append final blocks of `each` remarks; every `epoch`-th closes its epoch, every third waits for the next
     one's certificate."""
-    nonce = sum(len(chain.final_block(number).extrinsics) for number in range(1, chain.final_number + 1))  # type: ignore[union-attr]
+    system = cast(System, chain.pallets(chain.final_state())["system"])
+    nonce = system.account(EVE.public).nonce
     parent, last = chain.final_hash, chain.final_number + count
     for number in range(chain.final_number + 1, last + 1):
         closes = number % epoch == 0

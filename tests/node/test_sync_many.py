@@ -11,6 +11,7 @@ import trio
 
 import node.sync
 from node.chain import Chain
+from node.storage.pruning import Pruning
 from node.sync import MAX_PAGE_BYTES, Synchronizer, page, page_fault, runs_of
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from tests.node.chain_harness import SORTED, certificate, open_at, propose
@@ -204,7 +205,8 @@ async def test_who_has_pruned_what_we_lack_is_not_charged(
     pruned = open_at(tmp_path / "pruned")
     for blocks, justification in runs_of(page(source, SyncRequest(from_number=1))):
         pruned.import_final(blocks, justification)
-    while pruned.database.prune(5):
+    pruned.database.set_pruning(Pruning.both(5))
+    while pruned.database.prune():
         pass
     peers = Peers(Remote("pruned", pruned, validator=SORTED[0].public), Remote("archive", source))
     await catch_up(chain, peers)

@@ -54,7 +54,7 @@ class Node:
             validator_key=ALICE,
             **{"rpc_port": 0, **config},
         )
-        self.chain: Chain = open_chain(self.config.chain, path, keep_blocks=self.config.keep_blocks)
+        self.chain: Chain = open_chain(self.config.chain, path, pruning=self.config.pruning)
         self.pool = TransactionPool(self._validate)
         self.blobs = BlobStore(path / "blobs")
         self.lock = threading.RLock()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from node.storage.pruning_mode import PruningRequest
 from pallets.assembly import RUNTIME
 from pocl.extrinsics import u128, u128_int
 from pocl.v1.state_service_pb2 import ListStorageRequest
@@ -86,7 +87,7 @@ def test_an_account_counts_what_waits_in_the_pool(node: Node) -> None:
 
 
 def test_a_pruned_state_is_a_failed_precondition(tmp_path: Path) -> None:
-    with running_node(tmp_path, keep_blocks=2) as node:
+    with running_node(tmp_path, pruning=PruningRequest.both(2)) as node:
         node.author(6)
         assert node.client.storage("system", "Number", number=5) == 5
         with refused("FAILED_PRECONDITION"):

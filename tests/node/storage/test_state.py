@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from node.storage import pruning, schema
 from node.storage.database import Database, StatePruned, UnknownState
+from node.storage.pruning import Pruning
 from node.storage.writing import BlockWriter
-from pocl.extrinsics import extrinsic_hash
 from runtime.tree import root_key
 from tests.node.storage.harness import (
     KEYS,
@@ -71,7 +71,8 @@ def test_pruning_leaves_exactly_what_the_kept_states_need(
     with tempfile.TemporaryDirectory() as path:
         database = Database.open(Path(path), chain.genesis_hash)
         store(database, chain)
-        while database.prune(keep, max_entries=step):
+        database.set_pruning(Pruning.both(keep))
+        while database.prune(max_entries=step):
             # Also between two steps the kept states are whole.
             check_state(database.state(oldest), chain, oldest, KEYS)
         for version in range(oldest, final + 1):
@@ -95,7 +96,8 @@ def test_what_was_deleted_does_not_come_back_while_pruning(opened: Opened, step:
     database = opened(chain)
     store(database, chain)
     held = database.state(1)
-    while database.prune(2, max_entries=step):
+    database.set_pruning(Pruning.both(2))
+    while database.prune(max_entries=step):
         check_state(held, chain, 1, [b"key"])
         check_state(database.state(), chain, 2, [b"key"])
 
@@ -124,7 +126,8 @@ def test_a_reader_that_is_held_while_its_state_is_pruned_says_so(opened: Opened)
     held = database.state(4)
     listing = held.iterate(b"")
     first = next(listing)
-    database.prune(3)
+    database.set_pruning(Pruning.both(3))
+    database.prune()
     for read in (
         lambda: held.get(b"number"),
         lambda: list(held.iterate(b"")),
@@ -136,35 +139,10 @@ def test_a_reader_that_is_held_while_its_state_is_pruned_says_so(opened: Opened)
     assert [first, *listing] == sorted(chain.states[4].entries.items())
 
 
-def test_pruning_drops_bodies_and_keeps_headers_and_justifications(opened: Opened) -> None:
-    chain = long_chain(30)
-    database = opened(chain)
-    store(database, chain, chain.blocks[:20])
-    assert database.prune(None) == 0
-    assert database.prune(100) == 0
-    while database.prune(5):
-        pass
-    for block in chain.blocks[:20]:
-        number, kept = block.header.number, block.header.number >= 15
-        assert database.header(number) == block.header
-        assert (database.block(number) is not None) == (database.events(number) is not None) == kept
-        assert (database.justification(number) is None) == (number == 0)
-        for data in block.block.extrinsics:
-            assert (database.extrinsic_location(extrinsic_hash(data)) is not None) == kept
-    # What is kept shrinks never, is remembered, and the chain goes on.
-    database.prune(19)
-    database = opened(chain)
-    assert database.oldest_state == 15
-    store(database, chain, chain.blocks[20:])
-    for version in range(15, 30):
-        check_state(database.state(version), chain, version)
-    with pytest.raises(ValueError, match="keep is 0"):
-        database.prune(0)
-
-
 def test_threads_read_whole_states_while_blocks_are_committed_and_pruned(opened: Opened) -> None:
     chain = long_chain(150)
     database = opened(chain)
+    database.set_pruning(Pruning.both(4))
     store(database, chain, chain.blocks[:1])
     failures: list[BaseException] = []
     reads = [0, 0, 0]
@@ -193,7 +171,7 @@ def test_threads_read_whole_states_while_blocks_are_committed_and_pruned(opened:
         thread.start()
     for block in chain.blocks[1:]:
         store(database, chain, [block])
-        database.prune(4)
+        database.prune()
     done.set()
     for thread in threads:
         thread.join()
@@ -238,4 +216,5 @@ def test_a_reader_says_pruned_from_the_first_removal_on(
         return removed
 
     monkeypatch.setattr("node.storage.database.prune", watched)
-    assert database.prune(2)
+    database.set_pruning(Pruning.both(2))
+    assert database.prune()
