@@ -13,6 +13,7 @@ import pytest
 from node.storage.database import Database
 from node.storage.entries import open_range
 from node.storage.errors import StorageError
+from node.storage.pruning import Pruning
 from tests.node.storage.harness import Opened, long_chain, store
 
 KEYS = [b"key %04d" % number for number in range(2000)]
@@ -99,15 +100,16 @@ READS: dict[str, Callable[[Database], Any]] = {
     "old values": lambda database: list(database.state(20).iterate(b"")),
     "justification": lambda database: database.justification(20),
     "block": lambda database: database.block(3),
-    "pruning": lambda database: database.prune(1),
+    "pruning": lambda database: database.prune(),
 }
 
 
 def reopened(opened: Opened) -> Database:
-    """Return a database of 40 blocks, all in one table."""
+    """Return a database of 40 blocks, all in one table, that is to keep one."""
     chain = long_chain(40)
     database = opened(chain)
     store(database, chain)
+    database.set_pruning(Pruning.both(1))
     database.db.compact_range()
     return opened(chain)
 
@@ -130,4 +132,4 @@ def test_damage_at_the_very_end_stops_pruning_aloud(opened: Opened) -> None:
     # The index of what is stale comes last.
     spoil_blocks(table, 100)
     with pytest.raises(StorageError, match="the database is damaged"):
-        database.prune(1)
+        database.prune()
