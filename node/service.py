@@ -29,7 +29,7 @@ from node.errors import NodeStartError, PoclError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
-from node.offence_reporter import OffenceReporter
+from node.offence_reporter import SIGNED, OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
 from node.rpc.context import ConsensusStatus, RpcContext
 from node.rpc.reports import WorkerReports
@@ -73,9 +73,6 @@ GOSSIP_PAUSE_S = 0.01
 
 _SPAM = {"malformed", "bad_signature", "unknown_call"}
 """Not `not_validator`: the set changes, and a peer may be a block ahead."""
-
-_SIGNED = {"call", "stale"}
-"""A transaction refused for these was its signer's all the same."""
 
 
 def run_node(config: NodeConfig) -> None:
@@ -290,7 +287,7 @@ class Node:
                 # What the peer's state allowed may be stale here; nonsense is nonsense everywhere.
                 if error.code in _SPAM:
                     self.network.penalize(peer.peer_id, 10, f"a transaction that is {error.code}")
-                if error.code not in _SIGNED:
+                if error.code not in SIGNED:
                     continue
             except PoolError as error:
                 if not isinstance(error, Underpriced):

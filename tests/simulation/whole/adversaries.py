@@ -14,7 +14,8 @@ from pocl.v1.vote_pb2 import VoteCall
 from runtime.blocks import header_hash
 from runtime.frame import InvalidBlock
 from tests.simulation.adversaries import ForkingCore, LateLinks, Loose, VotesForAll
-from tests.simulation.whole.node import Transactions, WholeNode
+from tests.simulation.whole.messages import Transactions
+from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.worker import Worker
 
 
@@ -24,8 +25,9 @@ class Faulty(Loose, WholeNode):
     watched = False
 
     def place(self, epoch: int) -> int | None:
-        """Return this account's index in an epoch's set."""
-        return WholeNode.place(self, epoch)
+        """Return this account's index in an epoch's set, or what it was before it was put out."""
+        places = (WholeNode.place(self, number) for number in range(epoch, 0, -1))
+        return next((place for place in places if place is not None), None)
 
 
 class Silent(Faulty):
@@ -162,7 +164,7 @@ class TwoFaced(VotesForAll, EquivocatingProposer):
 
 
 class StaleReplayer(Faulty):
-    """Sends again what it once heard: votes, certificates, proposals, extrinsics."""
+    """Sends again what it once heard, votes and certificates also as if they were of this epoch; extrinsics too."""
 
     _MOST = 200
 
@@ -174,11 +176,22 @@ class StaleReplayer(Faulty):
             heard.append(message)
         if heard and random.random() < 0.1:
             for peer in self.some(0.4):
-                self.simulation.network.send(self.index, peer, random.choice(heard))
+                self.simulation.network.send(self.index, peer, self._again(random.choice(heard)))
         old = self.simulation.past_extrinsics
         if old and random.random() < 0.05:
             for peer in self.some(0.4):
                 self.simulation.network.send(self.index, peer, Transactions([random.choice(old)]))
+
+    def _again(self, message: Any) -> Any:
+        if isinstance(message, Transactions) or self.simulation.random.random() < 0.5:
+            return message
+        changed = ConsensusMessage()
+        changed.CopyFrom(message)
+        if message.HasField("vote"):
+            changed.vote.epoch = self.chain.epoch_change.epoch
+        elif message.HasField("certificate"):
+            changed.certificate.epoch = self.chain.epoch_change.epoch
+        return changed
 
 
 class Poisoner(Faulty):

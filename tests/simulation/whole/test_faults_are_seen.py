@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.consensus.broken import quorum_of_2f
 from tests.simulation.watch import Violation
 from tests.simulation.whole import broken
-from tests.simulation.whole.adversaries import EquivocatingProposer
+from tests.simulation.whole.adversaries import EquivocatingProposer, StaleReplayer
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.simulation import Simulation
 
@@ -60,3 +60,18 @@ def test_a_quorum_of_2f_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = ("final blocks", "second block", "finalize another", "contradicting", "long after healing")
     reason = first_failure()
     assert any(part in reason for part in expected), reason
+
+
+def test_votes_of_any_epoch_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (
+        "node.consensus.agreement", "node.consensus.votes", "runtime.certificates", "tests.simulation.adversaries",
+    ):  # fmt: skip
+        monkeypatch.setattr(f"{module}.vote_message", broken.vote_of_any_epoch)
+    reason = first_failure(faulty=(StaleReplayer,))
+    assert any(part in reason for part in ("final blocks", "second block", "halts", "contradicting")), reason
+
+
+def test_evidence_taken_unchecked_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.offences._kind_of_votes", broken.any_two_votes_contradict)
+    reason = first_failure()
+    assert "is slashed" in reason, reason
