@@ -37,7 +37,8 @@ from node.rpc.server import RpcServer, start_server
 from node.state_pages import state_page
 from node.status.collect import StatusBoard
 from node.storage.errors import StorageError
-from node.sync import Synchronizer, page
+from node.sync import Synchronizer
+from node.sync_pages import page
 from node.visibility import may_leave
 from node.worker_process import WorkerProcess, write_token
 from pallets.round import Round

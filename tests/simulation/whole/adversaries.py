@@ -12,8 +12,10 @@ from pocl.v1.model_propose_pb2 import ModelProposeCall
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from pocl.v1.vote_pb2 import VoteCall
 from runtime.blocks import header_hash
+from runtime.certificates import vote_message
 from runtime.frame import InvalidBlock
 from tests.simulation.adversaries import ForkingCore, LateLinks, Loose, VotesForAll
+from tests.simulation.scheme import KeyedHashScheme
 from tests.simulation.whole.messages import Transactions
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.worker import Worker
@@ -197,6 +199,11 @@ class StaleReplayer(Faulty):
 class Poisoner(Faulty):
     """Claims heights it does not have, and answers sync requests with pages that are not the chain's."""
 
+    ways: tuple[str, ...] = (
+        "claims", "nothing", "the beginning again", "without end", "another block", "a bad certificate", "a gap",
+        "another body", "no justifications", "another chain",
+    )  # fmt: skip
+
     def handshake(self) -> Any:
         """Boast."""
         said = super().handshake()
@@ -207,18 +214,51 @@ class Poisoner(Faulty):
         """Spoil the page."""
         answer = super().serve_page(request)
         random = self.simulation.random
-        way = random.randrange(5)
-        if not answer.blocks or way == 0:
+        way = random.choice(self.ways)
+        if not answer.blocks or way == "claims":
             answer.final_number += 100
-        elif way == 1:
-            answer.blocks[-1].header.timestamp_ms += 1
-        elif way == 2:
-            answer.justification.certificate.signatures[0] = random.randbytes(64)
-        elif way == 3 and len(answer.blocks) > 1:
-            del answer.blocks[-1]
-        elif way == 4:
-            answer.blocks[0].extrinsics.append(b"not there")
+        if way == "nothing":
+            del answer.blocks[:], answer.closing[:]
+            answer.ClearField("justification")
+        elif way == "the beginning again":
+            answer = super().serve_page(SyncRequest(from_number=1, max_blocks=request.max_blocks))
+        elif way == "without end":
+            whole = super().serve_page(SyncRequest(from_number=request.from_number))
+            answer.MergeFrom(whole)
+        elif answer.blocks:
+            self._spoil(answer, way)
         return answer
+
+    def _spoil(self, answer: SyncResponse, way: str) -> None:
+        random, last = self.simulation.random, answer.blocks[-1]
+        if way == "another block":
+            last.header.timestamp_ms += 1
+        elif way == "a bad certificate":
+            answer.justification.certificate.signatures[0] = random.randbytes(64)
+        elif way == "a gap":
+            del answer.blocks[-1]
+        elif way == "another body":
+            answer.blocks[0].extrinsics.append(b"not there")
+        elif way == "no justifications":
+            del answer.closing[:]
+        elif way == "another chain":
+            # It has the right numbers, and is signed by whom this node is, not by a quorum.
+            for block in answer.blocks:
+                block.header.parent_hash = random.randbytes(32)
+            certificate = answer.justification.certificate
+            certificate.block_hash = header_hash(last.header)
+            message = vote_message(
+                self.chain.genesis_hash, certificate.epoch, certificate.view, FINALIZE, certificate.block_hash
+            )
+            count = len(certificate.signatures)
+            del certificate.signatures[:]
+            certificate.signatures.extend([KeyedHashScheme(self.account).sign(message)] * count)
+
+
+class Emptier(Poisoner):
+    """Claims heights and never has a page, or one that leads nowhere."""
+
+    ways = ("nothing", "claims", "the beginning again", "without end")
 
 
 class _TwoModelsWorker(Worker):
@@ -250,5 +290,5 @@ class TwoModels(Faulty):
 
 KINDS: tuple[type[Faulty], ...] = (
     Silent, Late, VoteWithholder, Twin, DoubleVoter, ConflictingFinalizer, EquivocatingProposer, TwoFaced,
-    StaleReplayer, Poisoner, TwoModels,
+    StaleReplayer, Poisoner, Emptier, TwoModels,
 )  # fmt: skip

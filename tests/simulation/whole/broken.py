@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from node.sync_core import SyncCore
 from pallets.coin import Coin
 from pocl.v1.consensus_pb2 import ConsensusMessage, Vote, VoteKind
 from runtime.certificates import vote_message
 from runtime.offences import OffenceKind
 from runtime.transactions import check_due
 from tests.simulation.whole.disk import SimulatedLog
+from tests.simulation.whole.messages import Peer
 from tests.simulation.whole.node import WholeNode
+from tests.simulation.whole.syncing import Syncing
 
 _mint_reward = Coin.mint_reward
 
@@ -63,3 +66,18 @@ class NoSyncedDatabase(WholeNode):
         else:
             self.disk.db.entries = self.__dict__["first"]
             super()._start()
+
+
+class _ForgivingCore(SyncCore[Peer]):
+    def drop(self, peer_id: str, points: int, reason: str) -> None:
+        pass
+
+
+class _ForgivingSync(Syncing):
+    core_class = _ForgivingCore
+
+
+class ForgivesLiars(WholeNode):
+    """Goes on asking the peer whose pages were wrong, whatever came of it."""
+
+    sync_class = _ForgivingSync

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pocl.v1.network_pb2 import SyncRequest, SyncResponse
-
 
 @dataclass
 class Peer:
@@ -15,7 +13,11 @@ class Peer:
     validator: bytes
     final_number: int
     epoch: int
-    charges: int = 0
+
+    @property
+    def peer_id(self) -> str:
+        """Its name on the network."""
+        return str(self.index)
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,15 @@ class Transactions:
 
 @dataclass(frozen=True)
 class SyncAsked:
-    """A request for a page."""
+    """A request for a page, encoded."""
 
     number: int
-    request: SyncRequest
+    request: bytes
 
 
 @dataclass(frozen=True)
 class SyncAnswered:
-    """The page."""
+    """The page, encoded."""
 
     number: int
-    page: SyncResponse
+    page: bytes

@@ -18,7 +18,7 @@ from node.consensus.executor import Executor
 from node.offence_reporter import SIGNED, OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
 from node.storage.errors import StatePruned
-from node.sync import page
+from node.sync_pages import page
 from node.visibility import may_leave
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
@@ -55,6 +55,7 @@ class WholeNode:
     core_class: type[Core] = Core
     log_class: type[SimulatedLog] = SimulatedLog
     worker_class: type[Worker] = Worker
+    sync_class: type[Syncing] = Syncing
 
     def __init__(self, simulation: Simulation, index: int, key: Keypair, learner: int) -> None:
         self.simulation = simulation
@@ -98,7 +99,7 @@ class WholeNode:
         self.pool = TransactionPool(self._validate_transaction)
         self.executor = Executor(self.account, self.chain, self.pool, SPEC, self.now_ms)
         self.reporter = OffenceReporter(self.key, self.chain, self.pool, self.pool.submit)
-        self.sync = Syncing(self)
+        self.sync = self.sync_class(self)
         self.chain.on_final(self._on_final)
         self.pool.subscribe(lambda event: self._gossip_soon())
         self.worker = self.worker_class(self)
@@ -300,7 +301,7 @@ class WholeNode:
             for data in message.extrinsics:
                 self._on_transaction(data)
         elif isinstance(message, SyncAsked):
-            answer = SyncAnswered(message.number, self.serve_page(message.request))
+            answer = SyncAnswered(message.number, self.sync.serve(message.request))
             self.simulation.network.send(self.index, sender, answer)
         elif isinstance(message, SyncAnswered):
             self.sync.on_answer(sender, message)
@@ -318,6 +319,8 @@ class WholeNode:
 
     def on_peer(self, peer: Peer) -> None:
         """Take in who has connected, and what it said of itself."""
+        if self.sync.banned(peer.index):
+            return
         self.peers_by_index[peer.index] = peer
         self.abstention.on_peer(peer)  # type: ignore[arg-type]
 
