@@ -46,6 +46,19 @@ class Silent(Faulty):
         return None
 
 
+class _IdleWorker(Worker):
+    """Does nothing."""
+
+    def _step(self) -> None:
+        self._waiting = False
+
+
+class Absent(Silent):
+    """Says nothing, and its worker neither: it misses every round, until it is put out of the set."""
+
+    worker_class = _IdleWorker
+
+
 class Late(LateLinks, Faulty):
     """Says everything late."""
 
@@ -289,6 +302,6 @@ class TwoModels(Faulty):
 
 
 KINDS: tuple[type[Faulty], ...] = (
-    Silent, Late, VoteWithholder, Twin, DoubleVoter, ConflictingFinalizer, EquivocatingProposer, TwoFaced,
+    Silent, Absent, Late, VoteWithholder, Twin, DoubleVoter, ConflictingFinalizer, EquivocatingProposer, TwoFaced,
     StaleReplayer, Poisoner, Emptier, TwoModels,
 )  # fmt: skip

@@ -19,6 +19,14 @@ from tests.simulation.whole.simulation import Amnesiac, Simulation
 SEEDS = 80
 CHUNK = 10
 
+CHARGES = (
+    "blocks that are not final here",
+    "no page below the final number it told",
+    "no answer to a sync request",
+    "a page with block",
+)
+"""Why peers are charged by those who ask them for blocks."""
+
 ROOT = Path(__file__).parents[3]
 
 
@@ -89,7 +97,13 @@ def test_seeds_cover_what_they_should() -> None:
             else set()
         )
         seen |= {"settled"} if simulation.watch.settled else set()
+        seen |= simulation.watch.happened
+        if simulation.changing:
+            seen |= {f"a set of {len(members)}" for members in simulation.watch.sets.values()}
+        seen |= {reason for reason in CHARGES if f": {reason}" in text}
     kinds = {kind.__name__ for kind in KINDS} | {"Amnesiac", "Skewed", "WholeNode"}
     marks = {"NULLIFY", "NeedSync", "Offence", "Blame", "[{", "no_finality=True", "n4", "n7"}
     ends = {"rounds", "abstains", "settled", "torn log", "before the database", "after the log"}
-    assert not (kinds | marks | ends) - seen
+    sets = {"Joined", "Left", "Rejoined", "Entered", "Slashed", "Unbonded", "offence", "offline", "left"}
+    sizes = {"a set of 4", "a set of 5"}
+    assert not (kinds | marks | ends | sets | sizes | set(CHARGES)) - seen
