@@ -44,7 +44,8 @@ class Syncing:
             page_blocks=self._run.random.choice((2, 3, 5)),
         )
         self._asked: dict[int, Peer] = {}
-        self._number = 0
+        # An answer to an earlier life's request is none to one of this life.
+        self._number = node.life << 32
         self._woken = False
 
     def _now(self) -> float:
