@@ -42,7 +42,7 @@ def test_one_chain_and_it_goes_on(first: int) -> None:
 @pytest.mark.parametrize("point", POINTS)
 def test_a_crash_at_every_point_where_something_is_written(point: str) -> None:
     faulty = Amnesiac if "new log" in point else None
-    for seed in range(1000, 1020):
+    for seed in range(1000, 1060):
         simulation = Simulation(seed, faulty_classes=(faulty,) if faulty else (), tracing=True)
         nodes = (
             [node for node in simulation.nodes if isinstance(node, Amnesiac)] if faulty else simulation.honest
