@@ -38,6 +38,9 @@ RETRY_BLOCKS = 20
 
 MAX_PENDING = 1024
 
+SIGNED = {"call", "stale"}
+"""A transaction that the pool refuses for these was its signer's all the same: it is looked at."""
+
 Key = tuple[int, bytes]
 """Epoch and offender: all that a validator did wrong in one epoch is one offence to the chain."""
 

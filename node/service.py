@@ -27,7 +27,7 @@ from node.errors import NodeStartError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
-from node.offence_reporter import OffenceReporter
+from node.offence_reporter import SIGNED, OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
 from node.process import configure_logging, first_cause, write_ready_file
 from node.rpc.reports import WorkerReports
@@ -36,7 +36,8 @@ from node.rpc.wiring import serve_clients
 from node.state_pages import state_page
 from node.status.collect import StatusBoard
 from node.storage.errors import StorageError
-from node.sync import Synchronizer, page
+from node.sync import Synchronizer
+from node.sync_pages import page
 from node.visibility import may_leave
 from node.worker_process import WorkerProcess
 from pallets.round import Round
@@ -69,9 +70,6 @@ GOSSIP_PAUSE_S = 0.01
 
 _SPAM = {"malformed", "bad_signature", "unknown_call"}
 """Not `not_validator`: the set changes, and a peer may be a block ahead."""
-
-_SIGNED = {"call", "stale"}
-"""A transaction refused for these was its signer's all the same."""
 
 
 def run_node(config: NodeConfig) -> None:
@@ -268,7 +266,7 @@ class Node:
                 # What the peer's state allowed may be stale here; nonsense is nonsense everywhere.
                 if error.code in _SPAM:
                     self.network.penalize(peer.peer_id, 10, f"a transaction that is {error.code}")
-                if error.code not in _SIGNED:
+                if error.code not in SIGNED:
                     continue
             except PoolError as error:
                 if not isinstance(error, Underpriced):

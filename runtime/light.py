@@ -35,6 +35,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
+from pocl import keys
 from pocl.hashing import HASH_SIZE
 from pocl.keys import PUBLIC_SIZE
 from pocl.v1.aggregation_pb2 import Attestation
@@ -43,7 +44,7 @@ from pocl.v1.consensus_pb2 import Justification
 from pocl.v1.proof_pb2 import StateProof
 from pocl.v1.round_pb2 import SETTLED, RoundSummary
 from runtime.blocks import header_hash
-from runtime.certificates import verify_justification
+from runtime.certificates import Verify, verify_justification
 from runtime.codec import CodecError, decode
 from runtime.frame.errors import RuntimeFault
 from runtime.proof import verify_state_proof
@@ -71,11 +72,12 @@ class LightClientError(RuntimeFault):
 class LightClient:
     """Rules in the module's docstring."""
 
-    def __init__(self, genesis: Header) -> None:
+    def __init__(self, genesis: Header, *, verify: Verify = keys.verify) -> None:
         """Trust this header of block 0. Raise LightClientError when it cannot be a genesis header."""
         if genesis.number != 0 or not genesis.HasField("next_epoch"):
             raise LightClientError("genesis header: it needs number 0 and the set of the first epoch")
         self.genesis_hash = header_hash(genesis)
+        self._verify = verify
         self._sets: dict[int, tuple[bytes, ...]] = {}
         # Number and hash of each epoch's closing block.
         self._closing: dict[int, tuple[int, bytes]] = {}
@@ -110,7 +112,7 @@ class LightClient:
         """
         validators = self.validators(header.epoch)
         self._require_place(header)
-        verify_justification(header, justification, validators, self.genesis_hash)
+        verify_justification(header, justification, validators, self.genesis_hash, verify=self._verify)
         self._require_no_other(header)
         if header.HasField("next_epoch"):
             self._close_epoch(header)

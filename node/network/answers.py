@@ -30,7 +30,7 @@ M = TypeVar("M", bound=Message)
 SYNC = "sync"
 STATE = "state"
 MAX_ANSWER = 16 * 2**20
-"""Bytes of an answer about blocks or state: twice what the largest page or part has (node/sync.py)."""
+"""Bytes of an answer about blocks or state: twice what the largest page or part has (node/sync_pages.py)."""
 
 _RATES = {
     SYNC: (10.0, 30.0),

@@ -36,6 +36,7 @@ from runtime.frame import (
     StorageMap,
     call,
 )
+from runtime.quorum import faulty
 
 
 class NotRevealed(DispatchError):
@@ -182,7 +183,8 @@ class Vote(Pallet):
             voting=config.voting,
             records=config.test_records,
             screen_margin_bp=config.screen_margin_bp,
-            provisional=max(config.winners, self.pallet(Validators).f + 1),
+            # Of the round's own set: where the round ends, the set of the next one may bear fewer faults.
+            provisional=max(config.winners, faulty(len(self.pallet(Validators).set_of(round))) + 1),
             seed=seed,
         )
         return tally(rules, [ballot.owner for ballot in ballots], ballots)

@@ -30,7 +30,7 @@ from node.network.frames import FrameError, FrameReader, StreamEnd, encode_frame
 from node.network.handshake import HandshakeError, check_handshake, make_handshake
 from node.rpc.limits import RpcLimits
 from node.spec_files import find
-from node.sync import page
+from node.sync_pages import page
 from node.worker.learning.architectures import architecture_of
 from node.worker.learning.records import read_records, write_records
 from node.worker.learning.weights import initial_weights, read_weights, within_bounds

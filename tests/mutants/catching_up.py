@@ -198,7 +198,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-page-as-long-as-asked",
-        "node/sync.py",
+        "node/sync_pages.py",
         "    most_blocks = min(request.max_blocks or PAGE_BLOCKS, PAGE_BLOCKS)",
         "    most_blocks = request.max_blocks or PAGE_BLOCKS",
         _SYNC,
@@ -206,7 +206,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-page-as-large-as-asked",
-        "node/sync.py",
+        "node/sync_pages.py",
         "    most_bytes = min(request.max_bytes or PAGE_BYTES, PAGE_BYTES)",
         "    most_bytes = request.max_bytes or PAGE_BYTES",
         _SYNC,
@@ -214,7 +214,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-holds-pages-without-end",
-        "node/sync.py",
+        "node/sync_core.py",
         "            if at > mine + 1 and held > MAX_HELD_BYTES:",
         "            if False:",
         _SYNC,
@@ -222,7 +222,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-page-of-other-blocks",
-        "node/sync.py",
+        "node/sync_pages.py",
         "        if block.header.number != number:",
         "        if False:",
         _SYNC,

@@ -280,7 +280,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-serves-closing-blocks-without-proof",
-        "node/sync.py",
+        "node/sync_pages.py",
         "            closing.append((len(answer.blocks), justification))\n",
         "            pass\n",
         "node/test_sync.py",
@@ -289,8 +289,8 @@ MUTANTS = (
     ),
     mutant(
         "bad-pages-are-forgiven",
-        "node/sync.py",
-        '            self._drop(peer_id, _BAD_PAGE, f"blocks that are not final here: {error}")\n',
+        "node/sync_core.py",
+        '            self.drop(peer_id, BAD_PAGE, f"blocks that are not final here: {error}")\n',
         "",
         "node/test_sync.py",
         "node/test_sync_many.py",

@@ -157,7 +157,7 @@ MUTANTS = (
     mutant(
         "f-provisional-winners",
         "pallets/vote/pallet.py",
-        "            provisional=max(config.winners, self.pallet(Validators).f + 1),",
+        "            provisional=max(config.winners, faulty(len(self.pallet(Validators).set_of(round))) + 1),",
         "            provisional=config.winners,",
         _VOTE,
         _AGGREGATION,

@@ -382,13 +382,13 @@ MUTANTS = (
     mutant(
         "light-set-before-its-proof",
         "runtime/light.py",
-        "        verify_justification(header, justification, validators, self.genesis_hash)\n"
+        "        verify_justification(header, justification, validators, self.genesis_hash, verify=self._verify)\n"
         "        self._require_no_other(header)\n"
         '        if header.HasField("next_epoch"):\n'
         "            self._close_epoch(header)\n",
         '        if header.HasField("next_epoch"):\n'
         "            self._close_epoch(header)\n"
-        "        verify_justification(header, justification, validators, self.genesis_hash)\n"
+        "        verify_justification(header, justification, validators, self.genesis_hash, verify=self._verify)\n"
         "        self._require_no_other(header)\n",
         _LIGHT,
         why="a forged closing block is refused, and the set that it names believed",

@@ -14,7 +14,7 @@ from node.blobs import BlobStore
 from node.chain import Chain
 from node.network import Handlers, Network, NetworkSettings, RequestFailed
 from node.state_pages import state_page
-from node.sync import page
+from node.sync_pages import page
 from pallets.system import System
 from pocl.v1.network_pb2 import StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import decode, encode

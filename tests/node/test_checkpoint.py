@@ -25,7 +25,8 @@ from node.storage.database import Database
 from node.storage.errors import StatePruned, StorageError
 from node.storage.importing import StateImport
 from node.storage.pruning import Pruning
-from node.sync import Synchronizer, page
+from node.sync import Synchronizer
+from node.sync_pages import page
 from pocl.v1.network_pb2 import StateRequest, StateResponse, SyncRequest
 from tests.node.chain_harness import GENESIS, RUNTIME, open_at
 from tests.node.consensus.bench import TIMING

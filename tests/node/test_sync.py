@@ -12,7 +12,8 @@ import trio
 
 from node.chain import Chain
 from node.network import RequestFailed
-from node.sync import Synchronizer, page
+from node.sync import Synchronizer
+from node.sync_pages import page
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from tests.node.chain_harness import act, certificate, close, open_at, propose
 

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import trio
 
-import node.sync
+import node.sync_core
+import node.sync_pages
 from node.chain import Chain
 from node.storage.pruning import Pruning
-from node.sync import MAX_PAGE_BYTES, Synchronizer, page, page_fault, runs_of
+from node.sync import Synchronizer
+from node.sync_pages import MAX_PAGE_BYTES, page, page_fault, runs_of
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from tests.node.chain_harness import SORTED, certificate, open_at, propose
 from tests.node.sync_harness import Peers, Remote, grow
@@ -37,7 +39,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 8)
+    monkeypatch.setattr(node.sync_pages, "PAGE_BLOCKS", 8)
 
 
 async def catch_up(chain: Chain, peers: Peers, to: int = BLOCKS, within_s: float = 60.0) -> float:
@@ -81,10 +83,10 @@ def test_a_page_has_its_own_bounds_whatever_is_asked_for(
     source: Chain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     greedy = SyncRequest(from_number=1, max_blocks=2**31, max_bytes=2**31)
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 5)
+    monkeypatch.setattr(node.sync_pages, "PAGE_BLOCKS", 5)
     assert len(page(source, greedy).blocks) == 5
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 256)
-    monkeypatch.setattr(node.sync, "PAGE_BYTES", 2000)
+    monkeypatch.setattr(node.sync_pages, "PAGE_BLOCKS", 256)
+    monkeypatch.setattr(node.sync_pages, "PAGE_BYTES", 2000)
     assert 1 <= len(page(source, greedy).blocks) < 8
 
 
@@ -237,8 +239,8 @@ async def test_a_validator_in_step_does_not_fetch_until_it_is_needed(
 async def test_pages_that_wait_are_bounded_in_bytes(
     source: Chain, chain: Chain, autojump_clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node.sync, "PAGE_BLOCKS", 4)
-    monkeypatch.setattr(node.sync, "MAX_HELD_BYTES", 1)
+    monkeypatch.setattr(node.sync_pages, "PAGE_BLOCKS", 4)
+    monkeypatch.setattr(node.sync_core, "MAX_HELD_BYTES", 1)
     slow = Remote("slow", source, validator=SORTED[0].public, delay_s=0.9)
     peers = Peers(slow, Remote("quick", source, delay_s=0.01))
     sync = Synchronizer(chain, margin=0, imported=lambda: None)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from node.chain import Chain
-from node.sync import Synchronizer, page, runs_of
+from node.sync import Synchronizer
+from node.sync_pages import page, runs_of
 from pocl.v1.consensus_pb2 import Justification
 from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest
 from tests.node.chain_harness import act, certificate, close, open_at, propose

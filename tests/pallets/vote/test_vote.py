@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
+from pallets.validators import Validators
+from pallets.vote import Vote
 from pallets.vote.ranking import rank_groups
+from pocl.v1.consensus_pb2 import FINALIZE
+from pocl.v1.validators_pb2 import ValidatorsCall
 from pocl.v1.vote_pb2 import VoteEvent
+from tests.evidence import report, vote
+from tests.pallets.harness import ALICE
 from tests.pallets.round.scripted import RECORDS, Scripted
 
 
@@ -94,3 +100,18 @@ def test_without_a_countable_ballot_all_tie_and_the_seed_decides() -> None:
     tally = rounds.view().tally
     assert list(tally.provisional) == rounds.accounts
     assert not tally.counted_owners
+
+
+def test_a_tally_keeps_its_provisional_winners_when_the_next_set_bears_fewer_faults() -> None:
+    rounds = Scripted(7)
+    rounds.play("cast")
+    tally = rounds.chain.pallet(Vote).tally(1)
+    assert len(tally.provisional) == 3
+    guilty = rounds.miners[0]
+    pair = [vote(guilty, 0, rounds.chain.genesis_hash, 1, 2, FINALIZE, bytes([b]) * 32) for b in (1, 2)]
+    evidence = ValidatorsCall.ReportEquivocation(**report(guilty, *pair))
+    rounds.send(rounds.chain.sign(ALICE, "validators", "report_equivocation", evidence))
+    # The pallets' books are checked after every block, the closing one too.
+    rounds.steps("audit")
+    assert guilty.public not in rounds.chain.pallet(Validators).members()
+    assert rounds.chain.pallet(Vote).tally(1) == tally

@@ -12,9 +12,12 @@ from pocl.v1.model_propose_pb2 import ModelProposeCall
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from pocl.v1.vote_pb2 import VoteCall
 from runtime.blocks import header_hash
+from runtime.certificates import vote_message
 from runtime.frame import InvalidBlock
 from tests.simulation.adversaries import ForkingCore, LateLinks, Loose, VotesForAll
-from tests.simulation.whole.node import Transactions, WholeNode
+from tests.simulation.scheme import KeyedHashScheme
+from tests.simulation.whole.messages import Transactions
+from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.worker import Worker
 
 
@@ -24,8 +27,9 @@ class Faulty(Loose, WholeNode):
     watched = False
 
     def place(self, epoch: int) -> int | None:
-        """Return this account's index in an epoch's set."""
-        return WholeNode.place(self, epoch)
+        """Return this account's index in an epoch's set, or what it was before it was put out."""
+        places = (WholeNode.place(self, number) for number in range(epoch, 0, -1))
+        return next((place for place in places if place is not None), None)
 
 
 class Silent(Faulty):
@@ -40,6 +44,19 @@ class Silent(Faulty):
     def serve_blob(self, name: bytes) -> bytes | None:
         """Serve nothing."""
         return None
+
+
+class _IdleWorker(Worker):
+    """Does nothing."""
+
+    def _step(self) -> None:
+        self._waiting = False
+
+
+class Absent(Silent):
+    """Says nothing, and its worker neither: it misses every round, until it is put out of the set."""
+
+    worker_class = _IdleWorker
 
 
 class Late(LateLinks, Faulty):
@@ -162,7 +179,7 @@ class TwoFaced(VotesForAll, EquivocatingProposer):
 
 
 class StaleReplayer(Faulty):
-    """Sends again what it once heard: votes, certificates, proposals, extrinsics."""
+    """Sends again what it once heard, votes and certificates also as if they were of this epoch; extrinsics too."""
 
     _MOST = 200
 
@@ -174,15 +191,31 @@ class StaleReplayer(Faulty):
             heard.append(message)
         if heard and random.random() < 0.1:
             for peer in self.some(0.4):
-                self.simulation.network.send(self.index, peer, random.choice(heard))
+                self.simulation.network.send(self.index, peer, self._again(random.choice(heard)))
         old = self.simulation.past_extrinsics
         if old and random.random() < 0.05:
             for peer in self.some(0.4):
                 self.simulation.network.send(self.index, peer, Transactions([random.choice(old)]))
 
+    def _again(self, message: Any) -> Any:
+        if isinstance(message, Transactions) or self.simulation.random.random() < 0.5:
+            return message
+        changed = ConsensusMessage()
+        changed.CopyFrom(message)
+        if message.HasField("vote"):
+            changed.vote.epoch = self.chain.epoch_change.epoch
+        elif message.HasField("certificate"):
+            changed.certificate.epoch = self.chain.epoch_change.epoch
+        return changed
+
 
 class Poisoner(Faulty):
     """Claims heights it does not have, and answers sync requests with pages that are not the chain's."""
+
+    ways: tuple[str, ...] = (
+        "claims", "nothing", "the beginning again", "without end", "another block", "a bad certificate", "a gap",
+        "another body", "no justifications", "another chain",
+    )  # fmt: skip
 
     def handshake(self) -> Any:
         """Boast."""
@@ -194,18 +227,51 @@ class Poisoner(Faulty):
         """Spoil the page."""
         answer = super().serve_page(request)
         random = self.simulation.random
-        way = random.randrange(5)
-        if not answer.blocks or way == 0:
+        way = random.choice(self.ways)
+        if not answer.blocks or way == "claims":
             answer.final_number += 100
-        elif way == 1:
-            answer.blocks[-1].header.timestamp_ms += 1
-        elif way == 2:
-            answer.justification.certificate.signatures[0] = random.randbytes(64)
-        elif way == 3 and len(answer.blocks) > 1:
-            del answer.blocks[-1]
-        elif way == 4:
-            answer.blocks[0].extrinsics.append(b"not there")
+        if way == "nothing":
+            del answer.blocks[:], answer.closing[:]
+            answer.ClearField("justification")
+        elif way == "the beginning again":
+            answer = super().serve_page(SyncRequest(from_number=1, max_blocks=request.max_blocks))
+        elif way == "without end":
+            whole = super().serve_page(SyncRequest(from_number=request.from_number))
+            answer.MergeFrom(whole)
+        elif answer.blocks:
+            self._spoil(answer, way)
         return answer
+
+    def _spoil(self, answer: SyncResponse, way: str) -> None:
+        random, last = self.simulation.random, answer.blocks[-1]
+        if way == "another block":
+            last.header.timestamp_ms += 1
+        elif way == "a bad certificate":
+            answer.justification.certificate.signatures[0] = random.randbytes(64)
+        elif way == "a gap":
+            del answer.blocks[-1]
+        elif way == "another body":
+            answer.blocks[0].extrinsics.append(b"not there")
+        elif way == "no justifications":
+            del answer.closing[:]
+        elif way == "another chain":
+            # It has the right numbers, and is signed by whom this node is, not by a quorum.
+            for block in answer.blocks:
+                block.header.parent_hash = random.randbytes(32)
+            certificate = answer.justification.certificate
+            certificate.block_hash = header_hash(last.header)
+            message = vote_message(
+                self.chain.genesis_hash, certificate.epoch, certificate.view, FINALIZE, certificate.block_hash
+            )
+            count = len(certificate.signatures)
+            del certificate.signatures[:]
+            certificate.signatures.extend([KeyedHashScheme(self.account).sign(message)] * count)
+
+
+class Emptier(Poisoner):
+    """Claims heights and never has a page, or one that leads nowhere."""
+
+    ways = ("nothing", "claims", "the beginning again", "without end")
 
 
 class _TwoModelsWorker(Worker):
@@ -236,6 +302,6 @@ class TwoModels(Faulty):
 
 
 KINDS: tuple[type[Faulty], ...] = (
-    Silent, Late, VoteWithholder, Twin, DoubleVoter, ConflictingFinalizer, EquivocatingProposer, TwoFaced,
-    StaleReplayer, Poisoner, TwoModels,
+    Silent, Absent, Late, VoteWithholder, Twin, DoubleVoter, ConflictingFinalizer, EquivocatingProposer, TwoFaced,
+    StaleReplayer, Poisoner, Emptier, TwoModels,
 )  # fmt: skip

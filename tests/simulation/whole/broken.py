@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from node.sync_core import SyncCore
 from pallets.coin import Coin
-from pocl.v1.consensus_pb2 import ConsensusMessage
+from pocl.v1.consensus_pb2 import ConsensusMessage, Vote, VoteKind
+from runtime.certificates import vote_message
+from runtime.offences import OffenceKind
 from runtime.transactions import check_due
 from tests.simulation.whole.disk import SimulatedLog
+from tests.simulation.whole.messages import Peer
 from tests.simulation.whole.node import WholeNode
+from tests.simulation.whole.syncing import Syncing
 
 _mint_reward = Coin.mint_reward
 
@@ -27,6 +32,16 @@ def reward_minted_twice(coin: Coin, round: int, miner: bytes, amount: int) -> No
     """Mint every reward twice (Coin.mint_reward)."""
     _mint_reward(coin, round, miner, amount)
     _mint_reward(coin, round, miner, amount)
+
+
+def vote_of_any_epoch(genesis_hash: bytes, epoch: int, view: int, kind: VoteKind, block_hash: bytes) -> bytes:
+    """Sign a vote as if it were of no epoch, so of no set (runtime.certificates.vote_message)."""
+    return vote_message(genesis_hash, 0, view, kind, block_hash)
+
+
+def any_two_votes_contradict(one: Vote, other: Vote) -> OffenceKind:
+    """Take any two votes of a validator for an offence (runtime.offences._kind_of_votes)."""
+    return OffenceKind.TWO_NOTARIZE
 
 
 class _LogInMemory(SimulatedLog):
@@ -51,3 +66,18 @@ class NoSyncedDatabase(WholeNode):
         else:
             self.disk.db.entries = self.__dict__["first"]
             super()._start()
+
+
+class _ForgivingCore(SyncCore[Peer]):
+    def drop(self, peer_id: str, points: int, reason: str) -> None:
+        pass
+
+
+class _ForgivingSync(Syncing):
+    core_class = _ForgivingCore
+
+
+class ForgivesLiars(WholeNode):
+    """Goes on asking the peer whose pages were wrong, whatever came of it."""
+
+    sync_class = _ForgivingSync

@@ -5,9 +5,9 @@ What is written here is what node/service.py, node/consensus/driver.py and node/
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from node.chain import Chain, UnknownParent
@@ -15,68 +15,35 @@ from node.consensus import types as t
 from node.consensus.abstention import Abstention
 from node.consensus.core import Core
 from node.consensus.executor import Executor
-from node.pool import PoolError, TransactionPool
+from node.offence_reporter import SIGNED, OffenceReporter
+from node.pool import PoolError, TransactionPool, Underpriced
 from node.storage.errors import StatePruned
-from node.sync import page, runs_of
+from node.sync_pages import page
 from node.visibility import may_leave
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from pocl.v1.rounds_service_pb2 import RoundView
 from runtime.blocks import ExecutedBlock, header_hash
-from runtime.certificates import CertificateError
-from runtime.frame import InvalidBlock, InvalidTransaction
+from runtime.frame import InvalidTransaction
 from runtime.transactions import ValidTransaction
 from tests.simulation.scheme import KeyedHashScheme, keyed_hash_verify
 from tests.simulation.watch import Violation
 from tests.simulation.whole.disk import Disk, PowerCut, SimulatedLog
+from tests.simulation.whole.messages import Peer, SyncAnswered, SyncAsked, Transactions
+from tests.simulation.whole.syncing import Syncing
 from tests.simulation.whole.worker import Worker
 from tests.simulation.whole.world import GENESIS_MS, SPEC
+
+# Offences are many here, and what is said of them is in the traces.
+logging.getLogger("pocl").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from tests.simulation.whole.simulation import Simulation
 
 WORK_POLL_MS = 50
 GOSSIP_MS = 10
-SYNC_TIMEOUT_MS = 800
-SYNC_MARGIN = 8
 KEEP_BLOBS_ROUNDS = 4
-BAN_CHARGES = 10
-"""Requests left without an answer, after which a peer is banned: what it once told counts no more."""
-
-
-@dataclass
-class Peer:
-    """What a node knows of another one it is connected with (node.network.Peer)."""
-
-    index: int
-    validator: bytes
-    final_number: int
-    epoch: int
-    charges: int = 0
-
-
-@dataclass(frozen=True)
-class Transactions:
-    """A batch of gossip."""
-
-    extrinsics: list[bytes]
-
-
-@dataclass(frozen=True)
-class SyncAsked:
-    """A request for a page."""
-
-    number: int
-    request: SyncRequest
-
-
-@dataclass(frozen=True)
-class SyncAnswered:
-    """The page."""
-
-    number: int
-    page: SyncResponse
 
 
 class WholeNode:
@@ -88,6 +55,7 @@ class WholeNode:
     core_class: type[Core] = Core
     log_class: type[SimulatedLog] = SimulatedLog
     worker_class: type[Worker] = Worker
+    sync_class: type[Syncing] = Syncing
 
     def __init__(self, simulation: Simulation, index: int, key: Keypair, learner: int) -> None:
         self.simulation = simulation
@@ -122,8 +90,6 @@ class WholeNode:
         self._timers: dict[t.TimerKind, t.Timer] = {}
         self._building = 0
         self._gossiping = False
-        self._sources: list[int] | None = None
-        self._asked = 0
         self.chain = Chain(
             run.runtime, self.disk.database(run.genesis_hash), run.world.genesis, verify=keyed_hash_verify
         )
@@ -132,6 +98,8 @@ class WholeNode:
         self.blobs = self.disk.blobs()
         self.pool = TransactionPool(self._validate_transaction)
         self.executor = Executor(self.account, self.chain, self.pool, SPEC, self.now_ms)
+        self.reporter = OffenceReporter(self.key, self.chain, self.pool, self.pool.submit)
+        self.sync = self.sync_class(self)
         self.chain.on_final(self._on_final)
         self.pool.subscribe(lambda event: self._gossip_soon())
         self.worker = self.worker_class(self)
@@ -144,7 +112,7 @@ class WholeNode:
             clock=lambda: run.network.now / 1000,
         )
         run.connect(self)
-        self.later(1000, self._idle)
+        self.sync.start()
         if self.disk.log_file.exists():
             self._agree(self.log_class.open(self.disk.log_file, run.genesis_hash, self.account))
         else:
@@ -277,8 +245,10 @@ class WholeNode:
         return self.simulation.watch.place(self.account, epoch)
 
     def report(self, action: t.Blame | t.Offence | t.Halt) -> None:
-        """Tell the watch."""
+        """Tell the watch, and the chain of an offence."""
         self.simulation.watch.reported(self.index, action)
+        if isinstance(action, t.Offence):
+            self.reporter.equivocation(action)
 
     def _on_timer(self, timer: t.Timer) -> None:
         if self._timers.get(timer.kind) is timer:
@@ -329,20 +299,28 @@ class WholeNode:
             self.post(t.MessageReceived(message, sender, self.simulation.accounts[sender]))
         elif isinstance(message, Transactions):
             for data in message.extrinsics:
-                try:
-                    self.pool.submit(data)
-                except (InvalidTransaction, PoolError):
-                    continue
+                self._on_transaction(data)
         elif isinstance(message, SyncAsked):
-            answer = SyncAnswered(message.number, self.serve_page(message.request))
+            answer = SyncAnswered(message.number, self.sync.serve(message.request))
             self.simulation.network.send(self.index, sender, answer)
-        elif (
-            isinstance(message, SyncAnswered) and message.number == self._asked and self._sources is not None
-        ):
-            self._on_page(sender, message.page)
+        elif isinstance(message, SyncAnswered):
+            self.sync.on_answer(sender, message)
+
+    def _on_transaction(self, data: bytes) -> None:
+        try:
+            self.pool.submit(data)
+        except InvalidTransaction as error:
+            if error.code not in SIGNED:
+                return
+        except PoolError as error:
+            if not isinstance(error, Underpriced):
+                return
+        self.reporter.look_at(data)
 
     def on_peer(self, peer: Peer) -> None:
         """Take in who has connected, and what it said of itself."""
+        if self.sync.banned(peer.index):
+            return
         self.peers_by_index[peer.index] = peer
         self.abstention.on_peer(peer)  # type: ignore[arg-type]
 
@@ -364,6 +342,9 @@ class WholeNode:
         self.simulation.final(self, blocks)
         for executed in blocks:
             self.pool.on_block(executed.block.extrinsics, executed.header.number)
+            for data in executed.block.extrinsics:
+                self.reporter.look_at(data)
+        self.reporter.on_final()
         self.blobs.drop_before(max(0, self.view().round - KEEP_BLOBS_ROUNDS))
         self.worker.wake()
 
@@ -380,61 +361,8 @@ class WholeNode:
     # ---- sync
 
     def need_sync(self, hint: Any = None) -> None:
-        """Fetch final blocks from the peers, one after the other."""
-        if self._sources is None:
-            others = sorted(self.peers_by_index)
-            self.simulation.random.shuffle(others)
-            self._sources = sorted(others, key=lambda index: index != hint)
-            self._asked += 1  # An answer that is still under way comes too late.
-            self.later(self.simulation.random.uniform(1, 20), self._ask)
-
-    def _idle(self) -> None:
-        self.later(1000, self._idle)
-        if any(peer.final_number > self.chain.final_number + SYNC_MARGIN for peer in self.peers()):
-            self.need_sync()
-
-    def _ask(self) -> None:
-        assert self._sources is not None
-        if not self._sources:
-            self._sources = None
-            return
-        self._asked += 1
-        request = SyncRequest(
-            from_number=self.chain.final_number + 1, max_blocks=self.simulation.random.choice((0, 2, 5))
-        )
-        self.simulation.trace(
-            f"node {self.index} asks {self._sources[0]} for blocks from {request.from_number}"
-        )
-        self.simulation.network.send(self.index, self._sources[0], SyncAsked(self._asked, request))
-        self.later(SYNC_TIMEOUT_MS, self._give_up, self._asked)
-
-    def _give_up(self, asked: int) -> None:
-        if asked == self._asked and self._sources:
-            peer = self.peers_by_index.get(self._sources.pop(0))
-            if peer is not None:
-                peer.charges += 1
-                if peer.charges == BAN_CHARGES:
-                    del self.peers_by_index[peer.index]
-            self._ask()
-
-    def _on_page(self, sender: int, answer: SyncResponse) -> None:
-        assert self._sources is not None
-        self.simulation.trace(f"node {self.index} gets {len(answer.blocks)} blocks of {sender}")
-        useless = not answer.blocks
-        if answer.blocks and answer.blocks[0].header.number == self.chain.final_number + 1:
-            try:
-                for blocks, justification in runs_of(answer):
-                    self.chain.import_final(blocks, justification)
-            except (InvalidBlock, UnknownParent, CertificateError) as error:
-                self.report(t.Blame(sender, f"blocks that are not final here: {error}"))
-                useless = True
-            else:
-                self.post(self.executor.synced())
-        if useless and self._sources:
-            peer = self.peers_by_index.get(self._sources.pop(0))
-            if peer is not None:
-                peer.final_number = min(peer.final_number, self.chain.final_number)
-        self._ask()
+        """Fetch final blocks from the peers."""
+        self.sync.need(hint)
 
     def serve_page(self, request: SyncRequest) -> SyncResponse:
         """Return the page that another one asks for."""

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
+
+from google.protobuf.message import Message
 
 from node.consensus.types import Action
 from node.pool import PoolError
@@ -17,13 +22,16 @@ from pocl.extrinsics import extrinsic_hash, u128
 from pocl.v1.coin_pb2 import CoinCall
 from runtime.blocks import ExecutedBlock
 from runtime.frame import InvalidTransaction
+from runtime.offences import prove_equivocation
 from tests.simulation.describe import describe
 from tests.simulation.network import Conditions, VirtualNetwork, draw_conditions
+from tests.simulation.scheme import keyed_hash_verify
 from tests.simulation.watch import Violation
 from tests.simulation.whole.adversaries import KINDS, Twin
+from tests.simulation.whole.members import Members
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.watch import Watch
-from tests.simulation.whole.world import CLIENTS, SharedRuntime, world
+from tests.simulation.whole.world import CLIENTS, SharedRuntime, changing_world, world
 
 CALM_MS = 400
 """Before it nothing is cut or stopped: a node without a log must find a quorum at block 0, or abstains."""
@@ -40,7 +48,21 @@ VIEWS_AFTER = 40
 ROUND_VIEWS_AFTER = 150
 """Views until a round has ended: every phase may last until its deadline, with a block each heartbeat."""
 
+CHANGING = 0.25
+"""The share of seeds in which the validator set changes."""
+
+CHANGING_SETS = ((4, 1), (4, 2), (5, 1))
+"""Validators at genesis, and others who may become some."""
+
 TMPFS = Path("/dev/shm")
+
+
+@contextmanager
+def evidence_of_keyed_hashes() -> Iterator[None]:
+    """Have the chain take evidence that is signed as everything in agreement is here."""
+    prove = partial(prove_equivocation, verify=keyed_hash_verify)
+    with patch("pallets.validators.pallet.prove_equivocation", prove):
+        yield
 
 
 class Skewed(WholeNode):
@@ -67,15 +89,18 @@ class Simulation:
         self._tracing = tracing
         self.lines: list[str] = []
         self.folder = Path(tempfile.mkdtemp(dir=TMPFS if TMPFS.is_dir() else None, prefix="simulation-"))
+        # A stream of its own: what the other seeds do does not hang on which ones have a changing set.
+        self.changing = Random(f"changing/{seed}").random() < CHANGING
         n = random.choice((4, 4, 4, 4, 4, 7))
-        self.world = world(n)
+        self.world = changing_world(*random.choice(CHANGING_SETS)) if self.changing else world(n)
         self.genesis_hash = self.world.genesis.hash
         self.runtime = SharedRuntime()
-        faulty = random.sample(range(n), (n - 1) // 3)
+        n = len(self.world.keys)
+        faulty = random.sample(range(n), 1 if self.changing else (n - 1) // 3)
         kinds: list[type[WholeNode]] = [node_class] * n
         for index in faulty:
             kinds[index] = random.choice(faulty_classes or (*KINDS, Skewed, Amnesiac))
-        keys = list(self.world.validators)
+        keys = list(self.world.keys)
         for index in faulty:
             if kinds[index] is Twin:
                 kinds.append(Twin)
@@ -92,9 +117,9 @@ class Simulation:
             self.watch.owns(index, key.public)
         self.honest = [node for node in self.nodes if node.watched]
         self.past_extrinsics: list[bytes] = []
-        self._transfers: list[bytes] = []
+        self._calls: list[bytes] = []
         self._nonces = [0] * len(CLIENTS)
-        self.rounds_after = random.choice((0, 0, 0, 1, 1, 2))
+        self.rounds_after = random.choice((0, 1, 2, 3) if self.changing else (0, 0, 0, 1, 1, 2))
         self._healed = False
 
     def run(self) -> None:
@@ -105,9 +130,10 @@ class Simulation:
                 self.network.later(self.random.uniform(0, 50), node.start)
             chaos = CALM_MS + self.random.uniform(1500, 5000)
             self._plan(chaos)
-            self.network.run(chaos)
-            self._heal()
-            self._demand(chaos)
+            with evidence_of_keyed_hashes():
+                self.network.run(chaos)
+                self._heal()
+                self._demand(chaos)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -124,12 +150,15 @@ class Simulation:
             before = {node.index: node.views for node in self.honest}
 
             def ended(last: int = last) -> bool:
-                return self.epoch > last and not self._open_transfers()
+                return self.epoch > last and not self._open_calls()
 
             self.network.run(self.network.now + MS_AFTER, ended)
-            self._check_progress(ended(), before, ROUND_VIEWS_AFTER, f"epoch {last + 1} with every transfer")
+            self._check_progress(
+                ended(), before, ROUND_VIEWS_AFTER, f"epoch {last + 1} with every client's call"
+            )
         for node in self.honest:
             self.watch.kept_everything(node)
+            self.watch.light_client_follows(node)
 
     def _check_progress(self, done: bool, before: dict[int, int], views: int, what: str) -> None:
         if not done:
@@ -190,24 +219,24 @@ class Simulation:
     # ---- clients
 
     def _transfer(self) -> None:
-        random = self.random
-        client = random.randrange(len(CLIENTS))
-        dest = random.choice(self.world.validators).public
+        dest = self.random.choice(self.world.keys).public
+        amount = u128(self.random.randint(1, 10**6))
+        self.client_call("coin", "transfer", CoinCall.Transfer(dest=dest, amount=amount))
+
+    def client_call(self, pallet: str, function: str, args: Message) -> None:
+        """Have a client make a call, and submit it until it is final."""
+        client = self.random.randrange(len(CLIENTS))
+        nonce = self._nonces[client]
         data = self.runtime.sign(
-            CLIENTS[client],
-            "coin",
-            "transfer",
-            CoinCall.Transfer(dest=dest, amount=u128(random.randint(1, 10**6))),
-            genesis_hash=self.genesis_hash,
-            nonce=self._nonces[client],
+            CLIENTS[client], pallet, function, args, genesis_hash=self.genesis_hash, nonce=nonce
         )
         self._nonces[client] += 1
-        self._transfers.append(data)
+        self._calls.append(data)
         self._submit(data)
 
-    def _open_transfers(self) -> list[bytes]:
-        """Return the transfers that no honest node has reported final."""
-        return [data for data in self._transfers if extrinsic_hash(data) not in self.watch.included]
+    def _open_calls(self) -> list[bytes]:
+        """Return the clients' calls that no honest node has reported final."""
+        return [data for data in self._calls if extrinsic_hash(data) not in self.watch.included]
 
     def _submit(self, data: bytes) -> None:
         node = self.random.choice(self.nodes)
@@ -221,7 +250,7 @@ class Simulation:
             return
 
     def _submit_again(self) -> None:
-        for data in self._open_transfers():
+        for data in self._open_calls():
             self._submit(data)
         self.network.later(700, self._submit_again)
 
@@ -247,6 +276,8 @@ class Simulation:
         for _ in range(random.randint(2, 6)):
             network.later(random.uniform(0, chaos), self._transfer)
         network.later(700, self._submit_again)
+        if self.changing:
+            Members(self).start()
 
     def _change(self) -> None:
         self.network.conditions = draw_conditions(self.random, len(self.nodes))

@@ -7,16 +7,18 @@ import pytest
 from tests.simulation.consensus.broken import quorum_of_2f
 from tests.simulation.watch import Violation
 from tests.simulation.whole import broken
-from tests.simulation.whole.adversaries import EquivocatingProposer
+from tests.simulation.whole.adversaries import Emptier, EquivocatingProposer, Poisoner, StaleReplayer
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.simulation import Simulation
 
 SEEDS = range(20, 80)
 
 
-def first_failure(node_class: type[WholeNode] = WholeNode, faulty: tuple[type[WholeNode], ...] = ()) -> str:
+def first_failure(
+    node_class: type[WholeNode] = WholeNode, faulty: tuple[type[WholeNode], ...] = (), seeds: range = SEEDS
+) -> str:
     """Return what the first failing seed says; empty if none fails."""
-    for seed in SEEDS:
+    for seed in seeds:
         try:
             Simulation(seed, node_class, faulty).run()
         except Violation as violation:
@@ -38,7 +40,8 @@ def test_a_broken_node_fails(node_class: type[WholeNode], expected: tuple[str, .
 
 def test_any_parent_and_extended_closing_blocks_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.consensus.agreement.header_fault", broken.no_header_check)
-    reason = first_failure(faulty=(EquivocatingProposer,))
+    # Few such proposers get so far before they are put out of the set for what they do.
+    reason = first_failure(faulty=(EquivocatingProposer,), seeds=range(85, 145))
     assert "a second block" in reason, reason
 
 
@@ -60,3 +63,25 @@ def test_a_quorum_of_2f_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = ("final blocks", "second block", "finalize another", "contradicting", "long after healing")
     reason = first_failure()
     assert any(part in reason for part in expected), reason
+
+
+def test_forgiving_those_who_lie_in_sync_fails() -> None:
+    reason = first_failure(broken.ForgivesLiars, (Poisoner, Emptier))
+    assert "long after healing" in reason, reason
+
+
+def test_votes_of_any_epoch_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (
+        "node.consensus.agreement", "node.consensus.votes", "runtime.certificates", "tests.simulation.adversaries",
+    ):  # fmt: skip
+        monkeypatch.setattr(f"{module}.vote_message", broken.vote_of_any_epoch)
+    reason = first_failure(faulty=(StaleReplayer,))
+    assert any(part in reason for part in ("accuses an honest", "second block", "halts", "contradicting")), (
+        reason
+    )
+
+
+def test_evidence_taken_unchecked_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runtime.offences._kind_of_votes", broken.any_two_votes_contradict)
+    reason = first_failure()
+    assert "is slashed" in reason, reason

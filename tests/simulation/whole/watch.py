@@ -4,10 +4,13 @@
   validators have voted FINALIZE that with the faulty ones' votes they are a quorum, seen by anybody or not;
 - validity: it follows the final block before it, is of that block's epoch or the one it opens, by the leader of
   its view, and executes here, on a state of the watch's own, with every root equal; every pallet's books balance;
-- issuance: all balances together are the total issuance, which is the genesis' and what was minted, and no round
-  mints more than its emission;
+- issuance: all balances, bonds among them, together are the total issuance, which is the genesis' and what was
+  minted without what was slashed, and no round mints more than its emission;
 - once: an extrinsic is included once, a transfer settled once, a miner has one proposal, ballot and audit a round;
-- no honest double vote, nobody honest accused (VoteWatch);
+- no honest double vote, nobody honest accused (VoteWatch), nobody honest slashed, no two models or ballots of an
+  honest miner in one round;
+- sets: every certificate that an honest node sends is valid under the set of its epoch, and at the end a light
+  client follows the whole chain of every honest node from the genesis header alone;
 - nothing lost: what a node reported final it has after every restart and at the end.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from random import Random
 from typing import TYPE_CHECKING
 
 from node.consensus.leaders import leader
@@ -24,14 +28,18 @@ from pocl.extrinsics import extrinsic_hash
 from pocl.v1.aggregation_pb2 import AggregationEvent
 from pocl.v1.block_pb2 import Block, EventRecord, Header
 from pocl.v1.coin_pb2 import CoinEvent
-from pocl.v1.consensus_pb2 import NOTARIZE, NULLIFY, Vote
+from pocl.v1.consensus_pb2 import NOTARIZE, NULLIFY, Certificate, ConsensusMessage, Vote
 from pocl.v1.model_propose_pb2 import ModelProposeEvent
 from pocl.v1.system_pb2 import AccountInfo
+from pocl.v1.validators_pb2 import Validator, ValidatorsEvent
 from pocl.v1.vote_pb2 import VoteEvent
 from runtime.blocks import ExecutedBlock, header_hash
+from runtime.certificates import CertificateError, verify_certificate
 from runtime.frame import InvalidBlock
-from runtime.quorum import quorum
+from runtime.light import LightClient, LightClientError
+from runtime.quorum import faulty, quorum
 from tests.pallets.harness import MemoryChainState
+from tests.simulation.scheme import keyed_hash_verify
 from tests.simulation.watch import Violation, VoteWatch
 from tests.simulation.whole.world import EMISSION, SharedRuntime, World
 
@@ -68,7 +76,13 @@ class Watch(VoteWatch):
         self._heights: dict[bytes, int] = {}
         self._finalizing: dict[tuple[int, int, bytes], set[bytes]] = defaultdict(set)
         self._decided: dict[int, bytes] = {}
-        self._faulty = len(set(accounts.values()) - self._honest_accounts)
+        # What honest validators signed, for those who accuse them; what their workers said.
+        self._said: dict[bytes, list[ConsensusMessage]] = {account: [] for account in accounts.values()}
+        self._calls: dict[tuple[bytes, str, int], bytes] = {}
+        self.happened: set[str] = set()
+        """Names of events, and reasons for which a validator left the set."""
+        self._burnt = 0
+        self._require_few_faulty(self._epoch)
         self._seen: dict[str, set[tuple[int, bytes]]] = defaultdict(set)
         self.included: dict[bytes, int] = {}
         """Extrinsics in final blocks, with their block's number."""
@@ -77,6 +91,51 @@ class Watch(VoteWatch):
     def height(self) -> int:
         """The highest final block of any honest node."""
         return len(self.headers) - 1
+
+    @property
+    def sets(self) -> dict[int, tuple[bytes, ...]]:
+        """The validator sets of all epochs so far."""
+        return self._sets
+
+    def status(self, account: bytes) -> Validator.Status | None:
+        """Return what an account is, as of the highest final block."""
+        data = self._state.get(b"validators.Bonded:" + account)
+        return None if data is None else Validator.FromString(data).status
+
+    def said(self, random: Random) -> tuple[bytes, ConsensusMessage, ConsensusMessage] | None:
+        """Return an honest account and two messages of one kind that it signed, if there are such."""
+        account = random.choice(sorted(self._honest_accounts))
+        one, other = (random.choice(self._said[account] or [None]) for _ in range(2))
+        if one is None or other is None or one.WhichOneof("message") != other.WhichOneof("message"):
+            return None
+        return account, one, other
+
+    def sent(self, node: int, index: int | None, message: ConsensusMessage, block_hash: bytes) -> None:
+        """A node sent a message."""
+        super().sent(node, index, message, block_hash)
+        if node not in self._honest:
+            return
+        own = message.HasField("vote") and message.vote.validator == index
+        if own or (message.HasField("proposal") and message.proposal.block.header.author in self._own[node]):
+            self._said[next(iter(self._own[node]))].append(message)
+        if message.HasField("certificate"):
+            self._check_certificate(node, message.certificate)
+
+    def _check_certificate(self, node: int, certificate: Certificate) -> None:
+        validators = self._sets.get(certificate.epoch)
+        if validators is None:
+            raise Violation(
+                f"node {node} sends a certificate of epoch {certificate.epoch}, which is not open"
+            )
+        try:
+            verify_certificate(certificate, validators, self._world.genesis.hash, verify=keyed_hash_verify)
+        except CertificateError as error:
+            raise Violation(f"node {node} sends what is no certificate in its epoch: {error}") from error
+
+    def called(self, node: WholeNode, function: str, round: int, args: bytes) -> None:
+        """An honest miner's worker has its node send a call."""
+        if self._calls.setdefault((node.account, function, round), args) != args:
+            raise Violation(f"node {node.index} says two things in {function} of round {round}")
 
     def place(self, account: bytes, epoch: int) -> int | None:
         """Return an account's index in an epoch's set."""
@@ -95,7 +154,8 @@ class Watch(VoteWatch):
         voters = self._finalizing[vote.epoch, vote.view, vote.block_hash]
         voters.add(node.account)
         height = self._heights.get(vote.block_hash)
-        if height is not None and len(voters) + self._faulty >= quorum(len(self._sets[vote.epoch])):
+        members = self._sets[vote.epoch]
+        if height is not None and len(voters) + self._faulty_in(members) >= quorum(len(members)):
             decided = self._decided.setdefault(height, vote.block_hash)
             final = self.hashes[height] if height <= self.height else decided
             if not vote.block_hash == decided == final:
@@ -139,6 +199,23 @@ class Watch(VoteWatch):
             if number <= node.told and (location is None or location[0] != number):
                 raise Violation(f"node {node.index} has lost an extrinsic of final block {number}")
 
+    def light_client_follows(self, node: WholeNode) -> None:
+        """Let a light client follow an honest node's chain from the genesis header alone."""
+        database = node.chain.database
+        client = LightClient(self.headers[0], verify=keyed_hash_verify)
+        for number in range(1, node.told + 1):
+            header, justification = database.header(number), node.chain.justification(number)
+            assert header is not None
+            assert justification is not None
+            try:
+                client.import_final(header, justification)
+            except (LightClientError, CertificateError) as error:
+                raise Violation(
+                    f"a light client stops at block {number} of node {node.index}: {error}"
+                ) from error
+        if client.validators(client.epoch) != self._sets[client.epoch]:
+            raise Violation(f"a light client trusts another set in epoch {client.epoch}")
+
     def _extend(self, node: WholeNode, block: Block, hash: bytes) -> None:
         header, where = block.header, f"node {node.index} made block {block.header.number} final"
         parent = self.headers[-1]
@@ -174,13 +251,31 @@ class Watch(VoteWatch):
         if header.HasField("next_epoch"):
             self._epoch = EpochInfo.from_change(header.next_epoch, hash, header.number)
             self._sets[self._epoch.epoch] = self._epoch.validators
+            self._require_few_faulty(self._epoch)
+
+    def _faulty_in(self, members: Sequence[bytes]) -> int:
+        return sum(account not in self._honest_accounts for account in members)
+
+    def _require_few_faulty(self, epoch: EpochInfo) -> None:
+        """Raise when this run would prove nothing: nothing is promised with more than f faulty in a set."""
+        members = epoch.validators
+        if self._faulty_in(members) > faulty(len(members)):
+            raise Violation(f"the set of epoch {epoch.epoch} has too many faulty members: a fault of the run")
 
     def _look_at(self, event: EventRecord, where: str) -> None:
-        if event.name == "RewardMinted":
+        self.happened.add(event.name)
+        if event.name == "Removed":
+            self.happened.add(ValidatorsEvent.Removed.FromString(event.data).reason)
+        elif event.name == "RewardMinted":
             minted = CoinEvent.RewardMinted.FromString(event.data)
             self._minted[minted.round] += int.from_bytes(minted.amount, "big")
             if self._minted[minted.round] > EMISSION:
                 raise Violation(f"{where}: round {minted.round} mints more than its emission")
+        elif event.name == "Slashed":
+            slashed = ValidatorsEvent.Slashed.FromString(event.data)
+            if slashed.who in self._honest_accounts:
+                raise Violation(f"{where}: honest 0x{slashed.who.hex()[:8]} is slashed: {slashed.offence}")
+            self._burnt += int.from_bytes(slashed.amount, "big")
         elif event.name == "TransferSettled":
             index = CoinEvent.TransferSettled.FromString(event.data).index
             if index in self.settled:
@@ -200,7 +295,7 @@ class Watch(VoteWatch):
             account = AccountInfo.FromString(value)
             balances += int.from_bytes(account.free, "big") + int.from_bytes(account.reserved, "big")
         issued = self._state.get(b"coin.TotalIssuance:") or b""
-        due = self._world.issuance + sum(self._minted.values())
+        due = self._world.issuance + sum(self._minted.values()) - self._burnt
         if not balances == int.from_bytes(issued, "big") == due:
             raise Violation(
                 f"{where}: balances are {balances}, issuance {int.from_bytes(issued, 'big')}, it must be {due}"

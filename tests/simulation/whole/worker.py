@@ -12,7 +12,9 @@ from pallets.offchain import BlobUnavailable, CallRefused, Miner
 from pocl.extrinsics import extrinsic_hash
 from pocl.hashing import blob_name
 from pocl.v1.worker_service_pb2 import AFTER_TRAIN
+from runtime.codec import encode
 from runtime.frame import InvalidTransaction
+from runtime.offences import TWIN_CALLS
 from tests.simulation.whole.world import MemoLearner
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class Worker:
         data = self.signed(pallet, function, args, round)
         try:
             self.node.pool.submit(data)
+            self._tell(pallet, function, args, round)
         except (AlreadyInPool, Underpriced):
             return
         except PoolError as error:
@@ -51,6 +54,11 @@ class Worker:
             included = self.node.chain.database.extrinsic_location(extrinsic_hash(data)) is not None
             if not included and not error.label.rpartition(".")[2].startswith("Already"):
                 raise CallRefused(error.label, error.reason) from None
+
+    def _tell(self, pallet: str, function: str, args: Message, round: int) -> None:
+        """Show the watch what others hear now, where a second one of its kind would be an offence."""
+        if self.node.watched and (pallet, function) in TWIN_CALLS:
+            self.node.simulation.watch.called(self.node, function, round, encode(args))
 
     def signed(self, pallet: str, function: str, args: Message, round: int) -> bytes:
         """Return the signed call."""

@@ -23,7 +23,9 @@ from pocl.hashing import hash256
 from pocl.keys import Keypair
 from pocl.v1.block_pb2 import Block, Header
 from pocl.v1.extrinsic_pb2 import Call
+from pocl.v1.round_pb2 import RoundConfig
 from pocl.v1.rounds_service_pb2 import RoundView
+from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.blocks import ExecutedBlock, VersionedState, header_hash
 from runtime.codec import encode
 from runtime.executive import Runtime
@@ -37,6 +39,9 @@ from tests.small_learner import SmallLearner
 GENESIS_MS = 1_767_225_600_000
 RICH = 10**18
 EMISSION = 10**9
+BOND = 10**6
+SLASH = 15 * 10**5
+"""More than the bond: the rest comes out of the free balance."""
 
 SPEC = ConsensusSpec(
     block_interval_ms=100, heartbeat_ms=500, leader_timeout_ms=900, view_timeout_ms=1500, max_timeout_ms=5000
@@ -56,30 +61,58 @@ CLIENTS = keys("client", 3)
 class World:
     """A chain with so many validators."""
 
+    keys: list[Keypair]
+    """Of all who may be validators, sorted by account."""
     validators: list[Keypair]
+    """Of those that are at genesis."""
     genesis: ExecutedBlock
     issuance: int
 
 
 @lru_cache
 def world(validators: int) -> World:
-    """Return the chain of that many validators."""
+    """Return the chain of that many validators, who stay unless they are guilty of an offence."""
     members = keys("validator", validators)
+    rules = round_config(
+        winners=2, test_records=10, train_ms=3000, predict_ms=2500, reveal_ms=1500, vote_ms=1500,
+        audit_ms=2500, aggregate_ms=2500, aggregate_cap_ms=6000, heartbeat_ms=SPEC.heartbeat_ms,
+        transfers_per_miner=2, keep_rounds=2,
+    )  # fmt: skip
+    return _world(members, members, set_rules(), rules)
+
+
+@lru_cache
+def changing_world(validators: int, candidates: int) -> World:
+    """Return a chain with short rounds and strict rules, some of whose keys are no validators at genesis.
+
+    One of all is faulty, and the set never has less than four members, so it bears that one.
+    """
+    everybody = keys("validator", validators + candidates)
+    # They enter in the middle of the set, so that places in it move.
+    members = [key for place, key in enumerate(everybody) if place % 2 == 0 or place >= 2 * candidates]
+    rules = round_config(
+        winners=2, min_miners=4, test_records=10, train_ms=1200, predict_ms=1000, reveal_ms=700, vote_ms=700,
+        audit_ms=1000, aggregate_ms=1000, aggregate_cap_ms=2500, heartbeat_ms=SPEC.heartbeat_ms,
+        transfers_per_miner=2, keep_rounds=2,
+    )  # fmt: skip
+    rotation = set_rules(
+        bond=BOND, slash=SLASH, unbonding_epochs=1, offline_rounds=1, max_validators=len(everybody)
+    )
+    return _world(everybody, members, rotation, rules)
+
+
+def _world(
+    everybody: list[Keypair], members: list[Keypair], rotation: ValidatorsConfig, rules: RoundConfig
+) -> World:
     config: dict[str, Mapping[str, Any]] = {
-        "coin": {"balances": [(keypair.public, RICH) for keypair in (*members, *CLIENTS)]},
-        "validators": {"validators": [keypair.public for keypair in members], "config": set_rules()},
-        "round": {
-            "config": round_config(
-                winners=2, test_records=10, train_ms=3000, predict_ms=2500, reveal_ms=1500, vote_ms=1500,
-                audit_ms=2500, aggregate_ms=2500, aggregate_cap_ms=6000, heartbeat_ms=SPEC.heartbeat_ms,
-                transfers_per_miner=2, keep_rounds=2,
-            )
-        },
+        "coin": {"balances": [(keypair.public, RICH) for keypair in (*everybody, *CLIENTS)]},
+        "validators": {"validators": [keypair.public for keypair in members], "config": rotation},
+        "round": {"config": rules},
         "model_propose": {"task": b"{}"},
         "aggregation": {"global_model": bytes(32)},
-    }  # fmt: skip
+    }
     genesis = RUNTIME.build_genesis(config, GENESIS_MS)
-    return World(members, genesis, RICH * (validators + len(CLIENTS)))
+    return World(everybody, members, genesis, RICH * (len(everybody) + len(CLIENTS)))
 
 
 class SharedRuntime(Runtime):
