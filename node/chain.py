@@ -26,6 +26,7 @@ from node.chain_state import GrowingState, LayeredState
 from node.errors import PoclError
 from node.genesis import build_genesis
 from node.listeners import Listeners
+from node.metrics.meter import NO_METER, Meter
 from node.storage.database import Database
 from pallets.assembly import RUNTIME
 from pallets.validators import Validators
@@ -79,6 +80,7 @@ class Chain:
         self.genesis_header = genesis.header
         self._keep_blocks = keep_blocks
         self._verify = verify
+        self.meter: Meter = NO_METER
         if database.empty:
             database.commit([genesis], [])
         number, hash = database.final()
@@ -196,9 +198,7 @@ class Chain:
         parent_hash = block.header.parent_hash
         state = self.state_after(parent_hash)
         parent = self._require_header(parent_hash)
-        return self._remember(
-            self.runtime.execute(state, parent, self.genesis_hash, block, verified=verified)
-        )
+        return self._remember(self._execute(state, parent, block, verified))
 
     def propose(
         self,
@@ -217,8 +217,8 @@ class Chain:
         Raise UnknownParent, and InvalidBlock when epoch, timestamp or author do not fit the parent.
         """
         state = self.state_after(parent_hash)
-        return self._remember(
-            self.runtime.propose(
+        with self.meter.timed("execution"):
+            executed = self.runtime.propose(
                 state,
                 self._require_header(parent_hash),
                 self.genesis_hash,
@@ -230,7 +230,7 @@ class Chain:
                 verified=verified,
                 on_refused=on_refused,
             )
-        )
+        return self._remember(executed)
 
     def set_best(self, hash: bytes) -> None:
         """Make a block the best one. One that was not executed here cannot be: then all stays as it is."""
@@ -281,9 +281,7 @@ class Chain:
         parent = self.final
         path = []
         for block, hash in zip(blocks, hashes, strict=True):
-            executed = self._blocks.get(hash) or self.runtime.execute(
-                state, parent, self.genesis_hash, block, verified=verified
-            )
+            executed = self._blocks.get(hash) or self._execute(state, parent, block, verified)
             state.push(executed)
             parent = executed.header
             path.append(executed)
@@ -319,6 +317,12 @@ class Chain:
         executed = self._blocks.get(hash)
         return self.final if executed is None else executed.header
 
+    def _execute(
+        self, state: VersionedState, parent: Header, block: Block, verified: Container[bytes]
+    ) -> ExecutedBlock:
+        with self.meter.timed("execution"):
+            return self.runtime.execute(state, parent, self.genesis_hash, block, verified=verified)
+
     def _remember(self, executed: ExecutedBlock) -> ExecutedBlock:
         with self._lock:
             self._blocks[executed.hash] = executed
@@ -340,7 +344,8 @@ class Chain:
 
     def _commit(self, path: list[ExecutedBlock], justification: Justification) -> None:
         """Make the blocks after the last final one final: on disk, here, and for the listeners."""
-        self.database.commit(path, [justification])
+        with self.meter.timed("commit"):
+            self.database.commit(path, [justification])
         last = path[-1]
         with self._lock:
             self._final = (last.header, last.hash)
@@ -370,7 +375,7 @@ def open_chain(
     """
     genesis = build_genesis(spec, runtime)
     database = Database.open(layout.database_folder(base_path), genesis.hash)
-    return Chain(runtime, database, genesis, keep_blocks)
+    return Chain(runtime, database, genesis, keep_blocks, runtime.verify)
 
 
 def _linked(blocks: Sequence[Block], epoch: int) -> list[bytes]:
