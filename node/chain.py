@@ -26,6 +26,7 @@ from node.chain_state import GrowingState, LayeredState
 from node.errors import PoclError
 from node.genesis import build_genesis
 from node.listeners import Listeners
+from node.metrics.meter import NO_METER, Meter
 from node.storage.database import Database
 from node.storage.pruning_mode import PruningRequest, adopt
 from pallets.assembly import RUNTIME
@@ -78,6 +79,7 @@ class Chain:
         self.genesis_hash = genesis.hash
         self.genesis_header = genesis.header
         self._verify = verify
+        self.meter: Meter = NO_METER
         if database.empty:
             database.commit([genesis], [])
         number, hash = database.final()
@@ -195,9 +197,7 @@ class Chain:
         parent_hash = block.header.parent_hash
         state = self.state_after(parent_hash)
         parent = self._require_header(parent_hash)
-        return self._remember(
-            self.runtime.execute(state, parent, self.genesis_hash, block, verified=verified)
-        )
+        return self._remember(self._execute(state, parent, block, verified))
 
     def propose(
         self,
@@ -216,8 +216,8 @@ class Chain:
         Raise UnknownParent, and InvalidBlock when epoch, timestamp or author do not fit the parent.
         """
         state = self.state_after(parent_hash)
-        return self._remember(
-            self.runtime.propose(
+        with self.meter.timed("execution"):
+            executed = self.runtime.propose(
                 state,
                 self._require_header(parent_hash),
                 self.genesis_hash,
@@ -229,7 +229,7 @@ class Chain:
                 verified=verified,
                 on_refused=on_refused,
             )
-        )
+        return self._remember(executed)
 
     def set_best(self, hash: bytes) -> None:
         """Make a block the best one. One that was not executed here cannot be: then all stays as it is."""
@@ -280,9 +280,7 @@ class Chain:
         parent = self.final
         path = []
         for block, hash in zip(blocks, hashes, strict=True):
-            executed = self._blocks.get(hash) or self.runtime.execute(
-                state, parent, self.genesis_hash, block, verified=verified
-            )
+            executed = self._blocks.get(hash) or self._execute(state, parent, block, verified)
             state.push(executed)
             parent = executed.header
             path.append(executed)
@@ -318,6 +316,12 @@ class Chain:
         executed = self._blocks.get(hash)
         return self.final if executed is None else executed.header
 
+    def _execute(
+        self, state: VersionedState, parent: Header, block: Block, verified: Container[bytes]
+    ) -> ExecutedBlock:
+        with self.meter.timed("execution"):
+            return self.runtime.execute(state, parent, self.genesis_hash, block, verified=verified)
+
     def _remember(self, executed: ExecutedBlock) -> ExecutedBlock:
         with self._lock:
             self._blocks[executed.hash] = executed
@@ -339,7 +343,8 @@ class Chain:
 
     def _commit(self, path: list[ExecutedBlock], justification: Justification) -> None:
         """Make the blocks after the last final one final: on disk, here, and for the listeners."""
-        self.database.commit(path, [justification])
+        with self.meter.timed("commit"):
+            self.database.commit(path, [justification])
         last = path[-1]
         with self._lock:
             self._final = (last.header, last.hash)
@@ -374,7 +379,7 @@ def open_chain(
     database = Database.open(layout.database_folder(base_path), genesis.hash)
     try:
         adopt(database, pruning or PruningRequest())
-        return Chain(runtime, database, genesis)
+        return Chain(runtime, database, genesis, runtime.verify)
     except BaseException:
         database.close()
         raise

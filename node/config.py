@@ -30,11 +30,12 @@ class NodeConfig:
     process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
     demonstrations on a devnet alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
     part in consensus, so that a new chain does not open its first round while nobody can train yet. A node without
-    blocks gets the state of `checkpoint` instead of all blocks before it.
+    blocks gets the state of `checkpoint` instead of all blocks before it. Metrics are served on `prometheus_port`; None
+    for none.
 
     The ready file is one JSON object, written atomically once every service is up:
     {"pid", "name", "role", "chain", "genesis_hash", "peer_id", "p2p_port", "rpc_port", "rpc_address",
-    "addresses": [multiaddr with /p2p/], "validator": ss58 or null}.
+    "prometheus_address": HOST:PORT or null, "addresses": [multiaddr with /p2p/], "validator": ss58 or null}.
     """
 
     chain: ChainSpec
@@ -49,6 +50,8 @@ class NodeConfig:
     rpc_host: str = "127.0.0.1"
     rpc_port: int = 9944
     pruning: PruningRequest = field(default_factory=PruningRequest)
+    prometheus_host: str = "127.0.0.1"
+    prometheus_port: int | None = None
     log_level: str = "info"
     data_path: Path | None = None
     worker: bool = True

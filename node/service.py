@@ -26,6 +26,10 @@ from node.disk_watch import DiskWatch
 from node.errors import NodeStartError
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
+from node.metrics.exporter import make_exporter
+from node.metrics.instruments import Instruments
+from node.metrics.meter import NO_METER
+from node.metrics.readings import Gauges
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.offence_reporter import SIGNED, OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
@@ -40,6 +44,7 @@ from node.sync import Synchronizer
 from node.sync_pages import page
 from node.visibility import may_leave
 from node.worker_process import WorkerProcess
+from pallets.assembly import RUNTIME
 from pallets.round import Round
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import ss58_encode
@@ -78,26 +83,30 @@ def run_node(config: NodeConfig) -> None:
     try:
         if config.checkpoint is not None and not start_from_checkpoint(config):
             return
-        chain = open_chain(config.chain, config.base_path, pruning=config.pruning)
+        instruments = None if config.prometheus_port is None else Instruments()
+        meter = instruments or NO_METER
+        runtime = RUNTIME.verifying_with(meter.verify)
+        chain = open_chain(config.chain, config.base_path, runtime, pruning=config.pruning)
+        chain.meter = meter
         # A download that was not finished: of no use to a chain that has begun otherwise.
         shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
         try:
-            trio.run(_run, config, chain)
+            trio.run(_run, config, chain, instruments)
         finally:
             chain.close()
     except BaseExceptionGroup as group:
         raise first_cause(group) from None
 
 
-async def _run(config: NodeConfig, chain: Chain) -> None:
+async def _run(config: NodeConfig, chain: Chain, instruments: Instruments | None) -> None:
     # Made here: the network reads trio's clock from the start.
-    await Node(config, chain).run()
+    await Node(config, chain, instruments).run()
 
 
 class Node:
     """The services of one node."""
 
-    def __init__(self, config: NodeConfig, chain: Chain) -> None:
+    def __init__(self, config: NodeConfig, chain: Chain, instruments: Instruments | None = None) -> None:
         self.config = config
         self.chain = chain
         self.pool = TransactionPool(self._validate)
@@ -116,6 +125,8 @@ class Node:
         self.reporter = OffenceReporter(key, chain, self.pool, self._submit) if key is not None else None
         self.driver = self._make_driver()
         self.status = StatusBoard(config, chain, self.network, self.sync, self.driver, self.reports)
+        gauges = Gauges(config, chain, self.pool, self.network, self.blobs, self.reports, self.status)
+        self.exporter = make_exporter(config, chain, instruments, gauges)
         self._in_set = self._is_in_set()
         if key is not None and not self._in_set:
             log.warning(
@@ -171,6 +182,7 @@ class Node:
             spec=self.config.chain.consensus,
             need_sync=self.sync.need,
             report=self.reporter.equivocation,
+            meter=self.chain.meter,
         )
 
     # Running.
@@ -183,6 +195,8 @@ class Node:
             # Before anything slow: a Ctrl-C during the start must stop the node as well.
             await nursery.start(stop_on_signal, nursery.cancel_scope)
             nursery.start_soon(self.disk.run)
+            if self.exporter is not None:
+                await nursery.start(self.exporter.run)
             await nursery.start(self.network.run)
             nursery.start_soon(self.sync.run)
             nursery.start_soon(self._propagate)
@@ -197,7 +211,11 @@ class Node:
                     nursery.start_soon(self._agree, self.driver)
                 self._write_ready_file(rpc)
                 log.info(
-                    "node %s is up: gRPC on %s, p2p on %s", self.config.name, rpc.address, self.network.port
+                    "node %s is up: gRPC on %s, p2p on %s, metrics %s",
+                    self.config.name,
+                    rpc.address,
+                    self.network.port,
+                    "off" if self.exporter is None else f"on {self.exporter.address}",
                 )
                 await trio.sleep_forever()
             finally:
@@ -359,6 +377,7 @@ class Node:
             "p2p_port": self.network.port,
             "rpc_port": rpc.port,
             "rpc_address": rpc.address,
+            "prometheus_address": self.exporter.address if self.exporter is not None else None,
             "addresses": self.network.addresses,
             "validator": ss58_encode(account) if account is not None else None,
         }

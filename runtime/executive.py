@@ -16,8 +16,10 @@ To propose a block is to do 2 to 4 with the extrinsics that fit and are valid, a
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
+from pocl import keys
 from pocl.hashing import ZERO_HASH
 from pocl.keys import PUBLIC_SIZE
 from pocl.v1.block_pb2 import Block, Header
@@ -31,6 +33,7 @@ from runtime.blocks import (
     extrinsics_root,
     header_hash,
 )
+from runtime.certificates import Verify
 from runtime.execution import DoesNotFit, Execution
 from runtime.frame import metadata
 from runtime.frame.errors import GenesisError, InvalidBlock, InvalidTransaction, RuntimeFault
@@ -62,10 +65,17 @@ class Runtime:
         self.spec_version = spec_version
         self.transaction_version = transaction_version
         self.limits = limits or BlockLimits()
+        self.verify: Verify = keys.verify
         self._calls = {
             (pallet.name, info.name): info for pallet in self.pallets for info in pallet.call_infos.values()
         }
         _check_composition(self.pallets, self._calls.values())
+
+    def verifying_with(self, verify: Verify) -> Runtime:
+        """Return this runtime with another `verify`, which must say what `pocl.keys.verify` says (to measure it)."""
+        other = copy(self)
+        other.verify = verify
+        return other
 
     def metadata(self) -> Metadata:
         """Return everything a generic client needs to know of this runtime."""
@@ -227,6 +237,7 @@ class Runtime:
             spec_version=self.spec_version,
             transaction_version=self.transaction_version,
             extrinsic_weight=self.limits.extrinsic_weight,
+            verify=self.verify,
         )
 
     def _execution(self, state: ReadState, header: Header, genesis_hash: bytes) -> Execution:

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from pocl.extrinsics import U128_MAX, U128_SIZE, extrinsic_hash, signing_digest
-from pocl.keys import PUBLIC_SIZE, SIGNATURE_SIZE, verify
+from pocl.keys import PUBLIC_SIZE, SIGNATURE_SIZE
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.extrinsic_pb2 import Extrinsic, Payload
+from runtime.certificates import Verify
 from runtime.codec import CodecError, decode
 from runtime.frame.errors import InvalidTransaction
 from runtime.frame.pallet import NORMAL, OPERATIONAL, CallInfo
@@ -104,6 +105,7 @@ class Rules:
     spec_version: int
     transaction_version: int
     extrinsic_weight: int
+    verify: Verify
 
 
 def check(rules: Rules, data: bytes, block_number: int, verified: Container[bytes]) -> Checked:
@@ -133,7 +135,7 @@ def check(rules: Rules, data: bytes, block_number: int, verified: Container[byte
         digest = signing_digest(
             extrinsic.payload, rules.genesis_hash, rules.spec_version, rules.transaction_version
         )
-        if not verify(signer, digest, extrinsic.signature):
+        if not rules.verify(signer, digest, extrinsic.signature):
             raise InvalidTransaction(
                 "bad_signature", "the signature is not the signer's for this chain and runtime version"
             )

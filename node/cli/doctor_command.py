@@ -34,6 +34,9 @@ _COLOURS = {OK: "green", WARNING: "yellow", PROBLEM: "red"}
 @click.option("--p2p-listen", "p2p_host", default="0.0.0.0", help="Address libp2p listens on.")
 @click.option("--rpc-port", type=_PORT, default=9944, help="gRPC port; a node that runs is found there.")
 @click.option("--rpc-listen", "rpc_host", default="127.0.0.1", help="Address gRPC listens on.")
+@click.option("--prometheus-port", type=_PORT, default=9615, help="Metrics port.")
+@click.option("--prometheus-external", is_flag=True, help="It serves metrics on all interfaces.")
+@click.option("--no-prometheus", is_flag=True, help="It serves no metrics.")
 @click.option(
     "--bootnodes", multiple=True, metavar="MULTIADDR", help="A peer to start from; may be repeated."
 )

@@ -41,6 +41,9 @@ class _Options:
     p2p_listen: str
     rpc_port: int
     rpc_listen: str
+    prometheus_port: int
+    prometheus_external: bool
+    no_prometheus: bool
     bootnodes: tuple[str, ...]
     node_key: str | None
     pruning: str | None
@@ -85,6 +88,11 @@ def dev_key_flags(function: _Command) -> _Command:
 @click.option(
     "--rpc-listen", default="127.0.0.1", help="Address gRPC listens on; unsafe methods need loopback."
 )
+@click.option("--prometheus-port", type=_PORT, default=9615, help="Metrics port; 0 lets the system choose.")
+@click.option(
+    "--prometheus-external", is_flag=True, help="Serve metrics on all interfaces, not on loopback only."
+)
+@click.option("--no-prometheus", is_flag=True, help="Serve no metrics.")
 @click.option(
     "--bootnodes", multiple=True, metavar="MULTIADDR", help="A peer to start from; may be repeated."
 )
@@ -173,6 +181,8 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         rpc_host=given.rpc_listen,
         rpc_port=given.rpc_port,
         pruning=pruning,
+        prometheus_host="0.0.0.0" if given.prometheus_external else "127.0.0.1",
+        prometheus_port=None if given.no_prometheus else given.prometheus_port,
         log_level=given.log,
         data_path=given.data,
         worker=key is not None and not given.no_worker,

@@ -13,6 +13,7 @@ from node.cli.output import (
     hex_text,
     json_option,
     parse_account,
+    parse_hex,
     print_facts,
     print_rows,
 )
@@ -27,6 +28,7 @@ from pocl.v1.metadata_pb2 import PalletMetadata
 from pocl.v1.round_pb2 import Outcome, Phase
 from pocl.v1.rounds_service_pb2 import MinerView, RoundView
 from runtime.proof import verify_state_proof
+from runtime.range_proof import verify_range
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -230,6 +232,34 @@ def proof(
         "state_root": hex_text(answer.state_root),
         "valid": True,
         "proof": plain(answer.proof),
+    }
+    print_facts(facts, as_json)
+
+
+@command.command("range")
+@click.option("--start", default="", metavar="HEX", help="The path to start from (default: the lowest).")
+@click.option(
+    "--max-bytes", type=click.IntRange(1, 2**20), default=2**16, help="Keys and values of the range."
+)
+@_number_option
+@_node_options
+def range_(start: str, max_bytes: int, number: int | None, rpc: str, timeout: float, as_json: bool) -> None:
+    """Show state entries in the order of their keys' hashes, after checking that none is missing."""
+    first = parse_hex(start, "a path", 32) if start else b""
+    with connect(rpc, timeout) as client:
+        answer = client.state_range(first, max_bytes=max_bytes, number=number)
+        header = client.block(answer.number).block.header
+    part = answer.range
+    if part.start != (first or bytes(32)) or not verify_range(header.state_root, part):
+        raise ConfigError("the node's range is wrong: it does not lead to its state root")
+    facts = {
+        "entries": [{"key": hex_text(entry.key), "value": hex_text(entry.value)} for entry in part.entries],
+        "last": part.last,
+        "proof_bytes": sum(map(len, (*part.left, *part.right))),
+        "block_number": answer.number,
+        "block_hash": hex_text(answer.block_hash),
+        "state_root": hex_text(answer.state_root),
+        "valid": True,
     }
     print_facts(facts, as_json)
 

@@ -34,6 +34,8 @@ class Agreement(CoreState):
             return
         if certificate.kind != NULLIFY:
             self._adopt(view, certificate.block_hash)
+        else:
+            self.nullified_views += 1
         if certificate.kind == NOTARIZE:
             self._finalize(view, certificate)
         elif certificate.kind == FINALIZE and view > state.final_view:

@@ -53,6 +53,8 @@ class CoreState:
         self._logged = split_records(records)
         self._choice: Justification | None = None
         self._best_view = (0, 0)
+        self.nullified_views = 0
+        """Views that a quorum gave up, as far as this node heard of it since its start."""
         self._begin(epoch, final)
 
     @property
@@ -82,7 +84,13 @@ class CoreState:
 
     def snapshot(self) -> AgreementSnapshot:
         """Return what is known here, for people."""
-        return take(self._state, self.leader, voting=self.voting, abstain_until=self._abstain_until)
+        return take(
+            self._state,
+            self.leader,
+            voting=self.voting,
+            abstain_until=self._abstain_until,
+            nullified_views=self.nullified_views,
+        )
 
     def _may_propose(self) -> bool:
         """Whether we lead the current view and have neither proposed nor given up in it (rules 2 and 11)."""

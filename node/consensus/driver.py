@@ -30,6 +30,7 @@ from node.consensus.inbox import Inbox
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.snapshot import AgreementSnapshot
+from node.metrics.meter import NO_METER, Meter
 from node.network import Network, Peer
 from node.pool import TransactionPool
 from node.storage.errors import StatePruned
@@ -56,7 +57,7 @@ class ConsensusDriver:
     """Runs one validator's core until cancelled or until agreement fails.
 
     `need_sync` is called when final blocks are missing here, with the peer that seems to have them; `report`
-    with every offence that the core finds.
+    with every offence that the core finds. `meter` measures the time to finality and of signature checks.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class ConsensusDriver:
         spec: ConsensusSpec,
         need_sync: Callable[[Peer | None], None],
         report: Callable[[t.Offence], None] = lambda offence: None,
+        meter: Meter = NO_METER,
     ) -> None:
         self._key = key
         self._chain = chain
@@ -78,6 +80,7 @@ class ConsensusDriver:
         self._spec = spec
         self._need_sync = need_sync
         self._report = report
+        self._meter = meter
         self._executor = Executor(key.public, chain, pool, spec, now_ms)
         self._core: Core | None = None
         self._log_file = log_file
@@ -162,7 +165,7 @@ class ConsensusDriver:
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
         await self._restore_database(self._journal)
-        self._core = self._executor.open_core(Ed25519Scheme(self._key), self._journal)
+        self._core = self._executor.open_core(Ed25519Scheme(self._key, self._meter.verify), self._journal)
         unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())
         try:
             async with trio.open_nursery() as nursery:
@@ -294,7 +297,9 @@ class ConsensusDriver:
         for executed in self._executor.finalize(action):
             proposed = self._proposed_at.pop(executed.hash, None)
             if proposed is not None:
-                self.finality_ms.append(round((trio.current_time() - proposed) * 1000))
+                took_s = trio.current_time() - proposed
+                self.finality_ms.append(round(took_s * 1000))
+                self._meter.finality(took_s)
         self._let_go()
         # Blocks that never became final.
         while len(self._proposed_at) > 256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pocl.keys import Keypair, verify
+from runtime.certificates import Verify
 
 
 class SignatureScheme(Protocol):
@@ -24,8 +25,9 @@ class SignatureScheme(Protocol):
 class Ed25519Scheme:
     """The chain's own signatures (pocl.keys)."""
 
-    def __init__(self, keypair: Keypair | None) -> None:
+    def __init__(self, keypair: Keypair | None, verify: Verify = verify) -> None:
         self._keypair = keypair
+        self._verify = verify
 
     @property
     def account(self) -> bytes | None:
@@ -40,4 +42,4 @@ class Ed25519Scheme:
 
     def verify(self, account: bytes, message: bytes, signature: bytes) -> bool:
         """Tell whether the signature is the account's, by the one rule of this chain."""
-        return verify(account, message, signature)
+        return self._verify(account, message, signature)

@@ -37,9 +37,13 @@ class AgreementSnapshot:
     """Whose finalize votes of that view are here."""
     missing_block: bool
     """Whether a finalize certificate is here and its block, or one below it, is not."""
+    nullified_views: int = 0
+    """Views that a quorum gave up, as far as this node heard of it since its start."""
 
 
-def take(state: EpochState, leader: bytes, *, voting: bool, abstain_until: int) -> AgreementSnapshot:
+def take(
+    state: EpochState, leader: bytes, *, voting: bool, abstain_until: int, nullified_views: int
+) -> AgreementSnapshot:
     """Return what a core's state of its epoch says."""
     validators = state.info.validators
 
@@ -62,4 +66,5 @@ def take(state: EpochState, leader: bytes, *, voting: bool, abstain_until: int) 
         finalizing_view=finalizing,
         finalized=voters(finalizing, FINALIZE),
         missing_block=state.uncommitted is not None,
+        nullified_views=nullified_views,
     )

@@ -145,10 +145,17 @@ def _status(seen: Observation) -> str:
 
 def _nodes_table(seen: Observation) -> Table:
     table = Table(expand=False)
-    for column in ("node", "final", "best", "peers", "worker"):
-        table.add_column(column, justify="left" if column in ("node", "worker") else "right")
+    for column in ("node", "final", "best", "peers", "worker", "metrics"):
+        table.add_column(column, justify="right" if column in ("final", "best", "peers") else "left")
     for name, info in seen.infos.items():
-        table.add_row(name, str(info.final_number), str(info.best_number), str(info.peers), info.worker)
+        table.add_row(
+            name,
+            str(info.final_number),
+            str(info.best_number),
+            str(info.peers),
+            info.worker,
+            seen.metrics.get(name, ""),
+        )
     return table
 
 

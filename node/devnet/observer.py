@@ -35,6 +35,8 @@ class Observation:
     current: RoundView = field(default_factory=RoundView)
     ended: dict[int, RoundView] = field(default_factory=dict)
     infos: dict[str, NodeInfo] = field(default_factory=dict)
+    metrics: dict[str, str] = field(default_factory=dict)
+    """HOST:PORT of each node's metrics."""
     reports: dict[int, dict[str, WorkerReport]] = field(default_factory=dict)
     """By round, then by node."""
     disqualified: list[Disqualified] = field(default_factory=list)

@@ -40,6 +40,11 @@ class NodeProcess:
         return str(self.ready["rpc_address"])
 
     @property
+    def metrics_address(self) -> str:
+        """HOST:PORT of the node's metrics, known once it is ready."""
+        return str(self.ready["prometheus_address"])
+
+    @property
     def addresses(self) -> list[str]:
         """The node's libp2p addresses, known once it is ready."""
         return list(self.ready["addresses"])
@@ -51,6 +56,7 @@ class NodeProcess:
         command = [sys.executable, "-m", "node.cli", "node", "--chain", str(spec_file)]
         command += ["--base-path", str(self.base_path), "--name", self.name, "--validator"]
         command += ["--dev-key", self.uri, "--port", "0", "--rpc-port", "0", "--p2p-listen", "127.0.0.1"]
+        command += ["--prometheus-port", "0"]
         command += ["--ready-file", str(self._ready_file), "--die-with", str(os.getpid()), *options]
         with self.log_file.open("ab") as log:
             # A session of its own: Ctrl-C reaches the devnet alone, which then stops its nodes in order.

@@ -89,6 +89,8 @@ class Devnet:
         for node in self.nodes:
             token = worker_token_file(node.base_path).read_text(encoding="utf-8").strip()
             self.remotes.append(RemoteNode(node.name, node.rpc_address, token))
+        metrics = ", ".join(f"{node.name} {node.metrics_address}" for node in self.nodes)
+        self.display.say(f"metrics: {metrics}")
         self.display.say("nodes are up; waiting for their training workers")
 
     def _flags(self, node: NodeProcess) -> list[str]:
@@ -106,6 +108,7 @@ class Devnet:
         """Follow the chain until the last round has ended and return the summary."""
         observer = Observer(self.remotes)
         seen = observer.seen
+        seen.metrics = {node.name: node.metrics_address for node in self.nodes}
         self._until(observer, lambda: self.options.rounds in seen.ended, submit=True)
         self._measured(observer)
         closing = seen.ended[self.options.rounds].summary.ended_block

@@ -10,8 +10,10 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,16 @@ _WATCH_S = 0.5
 
 
 def check_ports(subject: Subject) -> Iterator[Finding]:
-    """Both ports are free, or the running node's own."""
+    """The ports are free, or the running node's own."""
     options = subject.options
     for check, host, port, option in (
         ("p2p port", options.p2p_host, options.p2p_port, "--port"),
         ("gRPC port", options.rpc_host, options.rpc_port, "--rpc-port"),
     ):
         yield _port(subject, check, host, port, option)
+    if not options.no_prometheus:
+        host = "0.0.0.0" if options.prometheus_external else "127.0.0.1"
+        yield _port(subject, "metrics port", host, options.prometheus_port, "--prometheus-port")
 
 
 def _port(subject: Subject, check: str, host: str, port: int, option: str) -> Finding:
@@ -60,7 +65,8 @@ def _taken(subject: Subject, check: str, port: int, option: str) -> Finding:
     running = subject.running
     if running is not None:
         addresses = filter(None, map(parse_address, running.info.addresses))
-        if option == "--rpc-port" or port in (address.port for address in addresses):
+        own = {address.port for address in addresses}
+        if option == "--rpc-port" or port in own or _exposes(port, running.info.name):
             return ok(check, f"{port} is taken by the running node {running.info.name}")
     if subject.stranger is not None and option == "--rpc-port":
         other = subject.stranger.info
@@ -68,6 +74,19 @@ def _taken(subject: Subject, check: str, port: int, option: str) -> Finding:
             check, f"{port} is taken by another node: {other.name} of {other.chain}", f"change {option}"
         )
     return problem(check, f"{port} is taken by another process", f"change {option}, or stop that process")
+
+
+def _exposes(port: int, name: str) -> bool:
+    """Tell whether a node of that name serves metrics on a port of this machine."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=CONNECT_S) as answer:
+            text: bytes = answer.read(2**20)
+    except (OSError, HTTPException):
+        return False
+    return any(
+        line.startswith(b"pocl_build_info{") and f'name="{name}"'.encode() in line
+        for line in text.splitlines()
+    )
 
 
 def check_clock(subject: Subject) -> Iterator[Finding]:

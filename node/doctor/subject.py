@@ -28,6 +28,9 @@ class Options:
     p2p_port: int = 30333
     rpc_host: str = "127.0.0.1"
     rpc_port: int = 9944
+    prometheus_port: int = 9615
+    prometheus_external: bool = False
+    no_prometheus: bool = False
     bootnodes: tuple[str, ...] = ()
     data: Path | None = None
     worker: bool = True

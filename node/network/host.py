@@ -54,6 +54,7 @@ from multiaddr import Multiaddr  # type: ignore[import-untyped]
 from node.errors import NodeStartError
 from node.network.fairness import Rates
 from node.network.link import NEGOTIATION_S, Link, LinkError, Stream, said
+from node.network.traffic import Traffic
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +107,7 @@ class Host(INotifee):
         )
         swarm: Any = self._host.get_network()
         self._swarm = swarm
+        self.traffic = Traffic()
         self._links: set[Link] = set()
         self._arriving: dict[trio.CancelScope, None] = {}
         self._arrivals = Rates(_ARRIVALS_PER_S, _ARRIVALS_BURST, _ARRIVAL_HOSTS, trio.current_time)
@@ -125,7 +127,8 @@ class Host(INotifee):
         """Give inbound streams of a protocol to `handler`. Before `run`."""
 
         async def handle(stream: INetStream) -> None:
-            await handler(Stream(self._link(stream.swarm_conn), stream))  # type: ignore[attr-defined]
+            link = self._link(stream.swarm_conn)  # type: ignore[attr-defined]
+            await handler(Stream(link, stream, protocol, self.traffic))
 
         self._host.set_stream_handler(TProtocol(protocol), handle)
 

@@ -10,12 +10,15 @@ from libp2p.abc import INetConn, INetStream
 from libp2p.network.stream.exceptions import StreamEOF
 
 from node.network.frames import FrameReader
+from node.network.traffic import Traffic, protocol_name
 
 NEGOTIATION_S = 10
 
 
 class LinkHost(Protocol):
     """What a link needs of its host."""
+
+    traffic: Traffic
 
     async def select_protocol(self, stream: INetStream, protocol: str) -> None:
         """Agree with the other side on the protocol of a new stream."""
@@ -31,9 +34,11 @@ class LinkError(Exception):
 class Stream:
     """A stream with errors of one kind. After any error it is of no use but to be reset."""
 
-    def __init__(self, link: Link, stream: INetStream) -> None:
+    def __init__(self, link: Link, stream: INetStream, protocol: str, traffic: Traffic) -> None:
         self.link = link
         self._stream: Any = stream
+        self._name = protocol_name(protocol)
+        self._traffic = traffic
         self.writing_since: float | None = None
         """trio.current_time() when the write that is under way began."""
 
@@ -46,6 +51,7 @@ class Stream:
         self.writing_since = trio.current_time()
         try:
             await self._stream.write(data)
+            self._traffic.sent[self._name] += len(data)
         except Exception as error:
             raise LinkError(f"cannot write: {said(error)}") from error
         finally:
@@ -64,11 +70,12 @@ class Stream:
     async def _read(self, count: int) -> bytes:
         try:
             data: bytes = await self._stream.read(count)
-            return data
         except StreamEOF:
             return b""
         except Exception as error:
             raise LinkError(f"cannot read: {said(error)}") from error
+        self._traffic.received[self._name] += len(data)
+        return data
 
 
 class Link:
@@ -113,7 +120,7 @@ class Link:
             raise LinkError(f"cannot open a stream: {said(error)}") from error
         if stream is None:
             raise LinkError("cannot open a stream: it takes too long")
-        opened = Stream(self, stream)
+        opened = Stream(self, stream, protocol, self._host.traffic)
         try:
             await self._host.select_protocol(stream, protocol)
         except BaseException as error:

@@ -36,6 +36,7 @@ from node.network.host import Host
 from node.network.link import Link, Stream
 from node.network.reputation import MALFORMED, Reputation
 from node.network.session import BLOCKS, CONSENSUS, SUBJECTS, TRANSACTIONS, Session, Subject
+from node.network.traffic import Traffic
 from node.network.types import Handlers, NetworkSettings, Peer, RequestFailed
 from pocl.v1.network_pb2 import Handshake, StateRequest, StateResponse, SyncRequest, SyncResponse
 from runtime.codec import CodecError, encode
@@ -63,6 +64,7 @@ class Network:
         self.peer_id: str = self._host.peer_id
         """Base58, known from the start."""
 
+        self.traffic: Traffic = self._host.traffic
         self._port = 0
         self._sessions: dict[Link, Session] = {}
         self._admitted: dict[str, Session] = {}

@@ -11,7 +11,9 @@ import grpc
 from node.rpc.context import RpcContext
 from node.rpc.errors import invalid, not_found
 from node.rpc.feed import FinalFeed
+from node.state_pages import PART_BYTES
 from pallets.system import System
+from pocl.hashing import HASH_SIZE
 from pocl.keys import PUBLIC_SIZE
 from pocl.v1 import state_service_pb2 as pb
 from pocl.v1.block_pb2 import Header
@@ -20,7 +22,7 @@ from pocl.v1.state_service_pb2_grpc import StateServiceServicer
 from pocl.v1.system_pb2 import AccountInfo
 from runtime.blocks import VersionedState
 from runtime.frame import Pallet
-from runtime.tree import prove
+from runtime.tree import prove, prove_range
 
 MAX_ENTRIES = 1000
 MAX_PAGE_BYTES = 4 * 2**20
@@ -28,7 +30,9 @@ MAX_PAGE_BYTES = 4 * 2**20
 
 MAX_KEY = 1024
 
-_Keyed = TypeVar("_Keyed", pb.GetStorageRequest, pb.ListStorageRequest, pb.GetAccountRequest)
+_Keyed = TypeVar(
+    "_Keyed", pb.GetStorageRequest, pb.ListStorageRequest, pb.GetRangeRequest, pb.GetAccountRequest
+)
 
 
 class StateService(StateServiceServicer):
@@ -79,6 +83,22 @@ class StateService(StateServiceServicer):
         proof = prove(state, header.number, key, state.get(key))
         return pb.GetProofResponse(
             proof=proof,
+            number=header.number,
+            state_root=header.state_root,
+            block_hash=self._chain.database.hash(header.number) or b"",
+        )
+
+    def GetRange(self, request: pb.GetRangeRequest, context: grpc.ServicerContext) -> pb.GetRangeResponse:
+        """Return entries in the order of their paths, with the proof that they are all there are up to the last."""
+        if len(request.start) not in (0, HASH_SIZE):
+            raise invalid(f"start is a path of {HASH_SIZE} bytes, or empty, not {len(request.start)} bytes")
+        if request.max_bytes > PART_BYTES:
+            raise invalid(f"max_bytes is {request.max_bytes}: at most {PART_BYTES}")
+        header, state = self._at(request)
+        start = request.start or bytes(HASH_SIZE)
+        part = prove_range(state, header.number, start, state.get, request.max_bytes or PART_BYTES)
+        return pb.GetRangeResponse(
+            range=part,
             number=header.number,
             state_root=header.state_root,
             block_hash=self._chain.database.hash(header.number) or b"",

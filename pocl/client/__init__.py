@@ -13,9 +13,9 @@ serves, so this client also speaks to chains with other pallets. It depends on g
 alone.
 """
 
-from pocl.client.client import Client, Proof
+from pocl.client.client import Client, Proof, RangeProof
 from pocl.client.errors import ClientError
 from pocl.client.metadata import Event, Schema
 from pocl.client.plain import plain
 
-__all__ = ["Client", "ClientError", "Event", "Proof", "Schema", "plain"]
+__all__ = ["Client", "ClientError", "Event", "Proof", "RangeProof", "Schema", "plain"]

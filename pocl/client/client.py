@@ -25,7 +25,7 @@ from pocl.v1 import (
 from pocl.v1.block_pb2 import Header
 from pocl.v1.consensus_pb2 import Justification
 from pocl.v1.extrinsic_pb2 import Call
-from pocl.v1.proof_pb2 import StateProof
+from pocl.v1.proof_pb2 import StateProof, StateRange
 from pocl.v1.round_pb2 import RoundSummary
 from pocl.v1.transactions_service_pb2 import TransactionStatus
 
@@ -37,6 +37,16 @@ class Proof:
     value: Any
     """Decoded; None for an entry that is absent and has no default."""
     proof: StateProof
+    number: int
+    block_hash: bytes
+    state_root: bytes
+
+
+@dataclass(frozen=True)
+class RangeProof:
+    """State entries in the order of their paths (check them with runtime.range_proof.verify_range)."""
+
+    range: StateRange
     number: int
     block_hash: bytes
     state_root: bytes
@@ -159,6 +169,17 @@ class Client:
         )
         value = self.schema.value(pallet, item, answer.proof.value if answer.proof.exists else None)
         return Proof(value, answer.proof, answer.number, answer.block_hash, answer.state_root)
+
+    def state_range(self, start: bytes = b"", *, max_bytes: int = 0, number: int | None = None) -> RangeProof:
+        """Return the entries from a path on, with the proof that none is missing up to the last of them.
+
+        A key's path is its BLAKE2b-256; `start` is empty for the lowest. The range ends with the entry that
+        reaches `max_bytes` of keys and values (0: what the node gives at most); ask on behind its path until
+        the range is the last. Give `number` then, for the state moves on.
+        """
+        request = state_service_pb2.GetRangeRequest(start=start, max_bytes=max_bytes, number=number)
+        answer = self._connection.call(self._connection.state.GetRange, request)
+        return RangeProof(answer.range, answer.number, answer.block_hash, answer.state_root)
 
     # Rounds.
 

@@ -26,7 +26,7 @@ from pocl.v1 import metadata_pb2 as pocl_dot_v1_dot_metadata__pb2
 from pocl.v1 import proof_pb2 as pocl_dot_v1_dot_proof__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpocl/v1/state_service.proto\x12\x07pocl.v1\x1a\x16pocl/v1/metadata.proto\x1a\x13pocl/v1/proof.proto\"\x14\n\x12GetMetadataRequest\"@\n\x11GetStorageRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"W\n\x12GetStorageResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\x12\n\nstate_root\x18\x04 \x01(\x0c\"b\n\x12ListStorageRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\x0c\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x0c\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x13\n\x06number\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"&\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\"W\n\x13ListStorageResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.pocl.v1.KeyValue\x12\x0c\n\x04next\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\"n\n\x10GetProofResponse\x12\"\n\x05proof\x18\x01 \x01(\x0b\x32\x13.pocl.v1.StateProof\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x12\n\nstate_root\x18\x03 \x01(\x0c\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\"D\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"q\n\x0b\x41\x63\x63ountView\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x0c\n\x04\x66ree\x18\x03 \x01(\x0c\x12\x10\n\x08reserved\x18\x04 \x01(\x0c\x12\x0e\n\x06number\x18\x05 \x01(\x04\x12\x12\n\npool_nonce\x18\x06 \x01(\x04\x32\xe1\x02\n\x0cStateService\x12=\n\x0bGetMetadata\x12\x1b.pocl.v1.GetMetadataRequest\x1a\x11.pocl.v1.Metadata\x12\x45\n\nGetStorage\x12\x1a.pocl.v1.GetStorageRequest\x1a\x1b.pocl.v1.GetStorageResponse\x12H\n\x0bListStorage\x12\x1b.pocl.v1.ListStorageRequest\x1a\x1c.pocl.v1.ListStorageResponse\x12\x41\n\x08GetProof\x12\x1a.pocl.v1.GetStorageRequest\x1a\x19.pocl.v1.GetProofResponse\x12>\n\nGetAccount\x12\x1a.pocl.v1.GetAccountRequest\x1a\x14.pocl.v1.AccountViewb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpocl/v1/state_service.proto\x12\x07pocl.v1\x1a\x16pocl/v1/metadata.proto\x1a\x13pocl/v1/proof.proto\"\x14\n\x12GetMetadataRequest\"@\n\x11GetStorageRequest\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"W\n\x12GetStorageResponse\x12\x0e\n\x06\x65xists\x18\x01 \x01(\x08\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\x12\x12\n\nstate_root\x18\x04 \x01(\x0c\"b\n\x12ListStorageRequest\x12\x0e\n\x06prefix\x18\x01 \x01(\x0c\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x0c\x12\r\n\x05limit\x18\x03 \x01(\r\x12\x13\n\x06number\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"&\n\x08KeyValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\"W\n\x13ListStorageResponse\x12\"\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x11.pocl.v1.KeyValue\x12\x0c\n\x04next\x18\x02 \x01(\x0c\x12\x0e\n\x06number\x18\x03 \x01(\x04\"n\n\x10GetProofResponse\x12\"\n\x05proof\x18\x01 \x01(\x0b\x32\x13.pocl.v1.StateProof\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x12\n\nstate_root\x18\x03 \x01(\x0c\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\"S\n\x0fGetRangeRequest\x12\r\n\x05start\x18\x01 \x01(\x0c\x12\x11\n\tmax_bytes\x18\x02 \x01(\r\x12\x13\n\x06number\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"n\n\x10GetRangeResponse\x12\"\n\x05range\x18\x01 \x01(\x0b\x32\x13.pocl.v1.StateRange\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x12\n\nstate_root\x18\x03 \x01(\x0c\x12\x12\n\nblock_hash\x18\x04 \x01(\x0c\"D\n\x11GetAccountRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\x13\n\x06number\x18\x02 \x01(\x04H\x00\x88\x01\x01\x42\t\n\x07_number\"q\n\x0b\x41\x63\x63ountView\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0c\x12\r\n\x05nonce\x18\x02 \x01(\x04\x12\x0c\n\x04\x66ree\x18\x03 \x01(\x0c\x12\x10\n\x08reserved\x18\x04 \x01(\x0c\x12\x0e\n\x06number\x18\x05 \x01(\x04\x12\x12\n\npool_nonce\x18\x06 \x01(\x04\x32\xa2\x03\n\x0cStateService\x12=\n\x0bGetMetadata\x12\x1b.pocl.v1.GetMetadataRequest\x1a\x11.pocl.v1.Metadata\x12\x45\n\nGetStorage\x12\x1a.pocl.v1.GetStorageRequest\x1a\x1b.pocl.v1.GetStorageResponse\x12H\n\x0bListStorage\x12\x1b.pocl.v1.ListStorageRequest\x1a\x1c.pocl.v1.ListStorageResponse\x12\x41\n\x08GetProof\x12\x1a.pocl.v1.GetStorageRequest\x1a\x19.pocl.v1.GetProofResponse\x12?\n\x08GetRange\x12\x18.pocl.v1.GetRangeRequest\x1a\x19.pocl.v1.GetRangeResponse\x12>\n\nGetAccount\x12\x1a.pocl.v1.GetAccountRequest\x1a\x14.pocl.v1.AccountViewb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,10 +47,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTORAGERESPONSE']._serialized_end=489
   _globals['_GETPROOFRESPONSE']._serialized_start=491
   _globals['_GETPROOFRESPONSE']._serialized_end=601
-  _globals['_GETACCOUNTREQUEST']._serialized_start=603
-  _globals['_GETACCOUNTREQUEST']._serialized_end=671
-  _globals['_ACCOUNTVIEW']._serialized_start=673
-  _globals['_ACCOUNTVIEW']._serialized_end=786
-  _globals['_STATESERVICE']._serialized_start=789
-  _globals['_STATESERVICE']._serialized_end=1142
+  _globals['_GETRANGEREQUEST']._serialized_start=603
+  _globals['_GETRANGEREQUEST']._serialized_end=686
+  _globals['_GETRANGERESPONSE']._serialized_start=688
+  _globals['_GETRANGERESPONSE']._serialized_end=798
+  _globals['_GETACCOUNTREQUEST']._serialized_start=800
+  _globals['_GETACCOUNTREQUEST']._serialized_end=868
+  _globals['_ACCOUNTVIEW']._serialized_start=870
+  _globals['_ACCOUNTVIEW']._serialized_end=983
+  _globals['_STATESERVICE']._serialized_start=986
+  _globals['_STATESERVICE']._serialized_end=1404
 # @@protoc_insertion_point(module_scope)

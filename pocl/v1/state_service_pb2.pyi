@@ -74,6 +74,28 @@ class GetProofResponse(_message.Message):
     block_hash: bytes
     def __init__(self, proof: _Optional[_Union[_proof_pb2.StateProof, _Mapping]] = ..., number: _Optional[int] = ..., state_root: _Optional[bytes] = ..., block_hash: _Optional[bytes] = ...) -> None: ...
 
+class GetRangeRequest(_message.Message):
+    __slots__ = ("start", "max_bytes", "number")
+    START_FIELD_NUMBER: _ClassVar[int]
+    MAX_BYTES_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    start: bytes
+    max_bytes: int
+    number: int
+    def __init__(self, start: _Optional[bytes] = ..., max_bytes: _Optional[int] = ..., number: _Optional[int] = ...) -> None: ...
+
+class GetRangeResponse(_message.Message):
+    __slots__ = ("range", "number", "state_root", "block_hash")
+    RANGE_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    STATE_ROOT_FIELD_NUMBER: _ClassVar[int]
+    BLOCK_HASH_FIELD_NUMBER: _ClassVar[int]
+    range: _proof_pb2.StateRange
+    number: int
+    state_root: bytes
+    block_hash: bytes
+    def __init__(self, range: _Optional[_Union[_proof_pb2.StateRange, _Mapping]] = ..., number: _Optional[int] = ..., state_root: _Optional[bytes] = ..., block_hash: _Optional[bytes] = ...) -> None: ...
+
 class GetAccountRequest(_message.Message):
     __slots__ = ("account", "number")
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]

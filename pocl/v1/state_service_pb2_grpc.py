@@ -56,6 +56,11 @@ class StateServiceStub:
                 request_serializer=pocl_dot_v1_dot_state__service__pb2.GetStorageRequest.SerializeToString,
                 response_deserializer=pocl_dot_v1_dot_state__service__pb2.GetProofResponse.FromString,
                 _registered_method=True)
+        self.GetRange = channel.unary_unary(
+                '/pocl.v1.StateService/GetRange',
+                request_serializer=pocl_dot_v1_dot_state__service__pb2.GetRangeRequest.SerializeToString,
+                response_deserializer=pocl_dot_v1_dot_state__service__pb2.GetRangeResponse.FromString,
+                _registered_method=True)
         self.GetAccount = channel.unary_unary(
                 '/pocl.v1.StateService/GetAccount',
                 request_serializer=pocl_dot_v1_dot_state__service__pb2.GetAccountRequest.SerializeToString,
@@ -92,6 +97,13 @@ class StateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRange(self, request, context):
+        """The entries from a path on, with the proof that none is missing between the first and the last of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetAccount(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -120,6 +132,11 @@ def add_StateServiceServicer_to_server(servicer, server):
                     servicer.GetProof,
                     request_deserializer=pocl_dot_v1_dot_state__service__pb2.GetStorageRequest.FromString,
                     response_serializer=pocl_dot_v1_dot_state__service__pb2.GetProofResponse.SerializeToString,
+            ),
+            'GetRange': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRange,
+                    request_deserializer=pocl_dot_v1_dot_state__service__pb2.GetRangeRequest.FromString,
+                    response_serializer=pocl_dot_v1_dot_state__service__pb2.GetRangeResponse.SerializeToString,
             ),
             'GetAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAccount,
@@ -236,6 +253,33 @@ class StateService:
             '/pocl.v1.StateService/GetProof',
             pocl_dot_v1_dot_state__service__pb2.GetStorageRequest.SerializeToString,
             pocl_dot_v1_dot_state__service__pb2.GetProofResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pocl.v1.StateService/GetRange',
+            pocl_dot_v1_dot_state__service__pb2.GetRangeRequest.SerializeToString,
+            pocl_dot_v1_dot_state__service__pb2.GetRangeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class StateServiceStub:
     ListStorage: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.ListStorageRequest, _state_service_pb2.ListStorageResponse]
     """Keys under a prefix in order, paged."""
     GetProof: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetStorageRequest, _state_service_pb2.GetProofResponse]
+    GetRange: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetRangeRequest, _state_service_pb2.GetRangeResponse]
+    """The entries from a path on, with the proof that none is missing between the first and the last of them."""
     GetAccount: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetAccountRequest, _state_service_pb2.AccountView]
 
 @_typing.type_check_only
@@ -51,6 +53,8 @@ class StateServiceAsyncStub(StateServiceStub):
     ListStorage: _aio.UnaryUnaryMultiCallable[_state_service_pb2.ListStorageRequest, _state_service_pb2.ListStorageResponse]  # type: ignore[assignment]
     """Keys under a prefix in order, paged."""
     GetProof: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetStorageRequest, _state_service_pb2.GetProofResponse]  # type: ignore[assignment]
+    GetRange: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetRangeRequest, _state_service_pb2.GetRangeResponse]  # type: ignore[assignment]
+    """The entries from a path on, with the proof that none is missing between the first and the last of them."""
     GetAccount: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetAccountRequest, _state_service_pb2.AccountView]  # type: ignore[assignment]
 
 class StateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -84,6 +88,14 @@ class StateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _state_service_pb2.GetStorageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_state_service_pb2.GetProofResponse, _abc.Awaitable[_state_service_pb2.GetProofResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def GetRange(
+        self,
+        request: _state_service_pb2.GetRangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_service_pb2.GetRangeResponse, _abc.Awaitable[_state_service_pb2.GetRangeResponse]]:
+        """The entries from a path on, with the proof that none is missing between the first and the last of them."""
 
     @_abc_1.abstractmethod
     def GetAccount(

@@ -40,7 +40,8 @@ def running_node(base_path: Path, *options: str | Path) -> Iterator[dict[str, An
     ready = base_path / "ready.json"
     ready.unlink(missing_ok=True)
     command = [*POCL, "node", "--base-path", str(base_path), "--port", "0", "--rpc-port", "0"]
-    command += ["--p2p-listen", "127.0.0.1", "--ready-file", str(ready), *map(str, options)]
+    command += ["--prometheus-port", "0", "--p2p-listen", "127.0.0.1", "--ready-file", str(ready)]
+    command += map(str, options)
     log_file = base_path / "node.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

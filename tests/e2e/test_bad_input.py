@@ -53,14 +53,17 @@ def test_unknown_chain_and_malformed_spec(tmp_path: Path) -> None:
 
 def test_ports_in_use(tmp_path: Path, node: dict[str, Any]) -> None:
     flags = ["node", "--dev", "--no-worker", "--p2p-listen", "127.0.0.1", "--base-path", tmp_path / "node"]
+    free = ["--port", "0", "--rpc-port", "0", "--prometheus-port", "0"]
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        assert port in refused(*flags, "--port", port, "--rpc-port", "0")
-        assert port in refused(*flags, "--port", "0", "--rpc-port", port)
+        for option in ("--port", "--rpc-port", "--prometheus-port"):
+            assert port in refused(*flags, *free, option, port)
     # A port that another node has.
-    assert "in use" in refused(*flags, "--port", "0", "--rpc-port", str(node["rpc_port"]))
+    assert "in use" in refused(*flags, *free, "--rpc-port", str(node["rpc_port"]))
+    taken_port = node["prometheus_address"].partition(":")[2]
+    assert "in use" in refused(*flags, *free, "--prometheus-port", taken_port)
 
 
 def test_a_locked_database_is_refused(node: dict[str, Any]) -> None:
@@ -140,7 +143,17 @@ def test_a_data_file_of_the_wrong_shape(tmp_path: Path) -> None:
     )
     base = tmp_path / "node"
     command = [*POCL, "node", "--chain", str(spec), "--validator", "--alice", "--base-path", str(base)]
-    command += ["--port", "0", "--rpc-port", "0", "--p2p-listen", "127.0.0.1", "--data", str(data)]
+    command += [
+        "--no-prometheus",
+        "--port",
+        "0",
+        "--rpc-port",
+        "0",
+        "--p2p-listen",
+        "127.0.0.1",
+        "--data",
+        str(data),
+    ]
     process = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
     )

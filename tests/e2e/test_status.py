@@ -62,12 +62,18 @@ def test_status_and_doctor_of_a_running_node(tmp_path: Path, cli: Cli) -> None:
         assert text.startswith("final and moving: block ")
         assert ALICE in text
 
+        metrics_port = ready["prometheus_address"].partition(":")[2]
         ports = ["--port", ready["p2p_port"], "--rpc-port", ready["rpc_port"]]
+        ports += ["--prometheus-port", metrics_port]
         code, out = cli("doctor", *options, *ports)
         report = json.loads(out)
         found = {finding["check"]: finding for finding in report["checks"]}
         assert (code, report["problem"]) == (0, 0), report
-        for port, check in ((ready["p2p_port"], "p2p port"), (ready["rpc_port"], "gRPC port")):
+        for port, check in (
+            (ready["p2p_port"], "p2p port"),
+            (ready["rpc_port"], "gRPC port"),
+            (metrics_port, "metrics port"),
+        ):
             assert found[check]["message"] == f"{port} is taken by the running node alice"
         assert "in use by the running node" in found["database"]["message"]
         assert found["votes"]["status"] == "ok"
@@ -75,7 +81,7 @@ def test_status_and_doctor_of_a_running_node(tmp_path: Path, cli: Cli) -> None:
         assert "pocl.node: round 1 begins: TRAIN; miners: 1 (block 1)" in log
 
     assert ready["rpc_address"] in refused("status", *rpc)
-    ports = ["--port", "0", "--rpc-port", "0"]
+    ports = ["--port", "0", "--rpc-port", "0", "--prometheus-port", "0"]
     assert json.loads(cli("doctor", *options, *ports)[1])["problem"] == 0
     (base / "db" / "CURRENT").write_text("nonsense")
     code, out = cli("doctor", *options, *ports)

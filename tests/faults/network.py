@@ -110,6 +110,7 @@ class Validator:
         node += ["--dev-key", dev_uri(self.index), "--node-key", seed, "--ready-file", str(ready_file)]
         node += ["--p2p-listen", self.peer_host, "--port", str(self.peer_port)]
         node += ["--rpc-listen", self.rpc_host, "--rpc-port", str(self.rpc_port)]
+        node += ["--prometheus-port", "0"]
         return [*self.prefix, *node, "--die-with", str(os.getpid()), *options]
 
     def start(self, spec_file: Path, options: Sequence[str], environment: Mapping[str, str]) -> None:

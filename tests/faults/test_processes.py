@@ -71,7 +71,7 @@ def test_a_node_whose_disk_is_full_stops_with_one_line_and_goes_on_later(tmp_pat
     quick_spec(1).save(spec)
     alone = ("--chain", str(spec), "--alice", "--no-worker")
     command = [*POCL, "node", *alone, "--base-path", str(base_path), "--ready-file", str(ready)]
-    command += ["--port", "0", "--rpc-port", "0", "--p2p-listen", "127.0.0.1"]
+    command += ["--no-prometheus", "--port", "0", "--rpc-port", "0", "--p2p-listen", "127.0.0.1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         until(ready.exists, "the node starts")
         refuse_writes(process.pid)

@@ -34,7 +34,7 @@ MUTANTS = (
     mutant(
         "extrinsic-signature-unchecked",
         _TRANSACTIONS,
-        "        if not verify(signer, digest, extrinsic.signature):",
+        "        if not rules.verify(signer, digest, extrinsic.signature):",
         "        if False:",
         _EXECUTIVE,
         why="anybody spends anybody's coins",

@@ -266,11 +266,9 @@ def test_what_the_pool_learns(chain: TestChain) -> None:
     assert operational.provides == bytes(7) + b"\x01" + b"ready" + ALICE.public
 
 
-def test_a_verified_signature_is_not_verified_again(
-    chain: TestChain, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = []
-    monkeypatch.setattr("runtime.transactions.verify", lambda *args: calls.append(args) or True)
+def test_a_verified_signature_is_not_verified_again(chain: TestChain) -> None:
+    calls: list[object] = []
+    chain.runtime = chain.runtime.verifying_with(lambda *args: calls.append(args) is None)
     data = remark(chain)
     chain.validate(data, verified={extrinsic_hash(data)})
     assert calls == []

@@ -13,6 +13,7 @@ import pytest
 from node.cli import run
 from node.keystore import Keystore
 from node.pool import PoolStatus
+from pocl.hashing import hash256
 from pocl.keys import Keypair
 from tests.node.rpc.harness import ALICE, BOB, EVE, Node, running_node
 from tests.node.rpc.miner import Miner
@@ -158,6 +159,14 @@ def test_queries(node: Node, pocl: Pocl) -> None:
     proof = pocl("query", "proof", "system", "Account", EVE.address)
     assert proof["valid"]
     assert proof["state_root"] == "0x" + block.header.state_root.hex()
+    part = pocl("query", "range", "--max-bytes", "100")
+    assert (part["valid"], part["last"], len(part["entries"]) < 4) == (True, False, True)
+    behind = f"{int(hash256('', bytes.fromhex(part['entries'][-1]['key'][2:])).hex(), 16) + 1:064x}"
+    rest = pocl("query", "range", "--start", f"0x{behind}", "--max-bytes", "1000000")
+    assert (rest["last"], rest["block_hash"]) == (True, "0x" + block.hash.hex())
+    found = {entry["key"]: entry["value"] for entry in part["entries"] + rest["entries"]}
+    state = dict(node.chain.final_state().iterate(b""))
+    assert found == {f"0x{key.hex()}": f"0x{value.hex()}" for key, value in state.items()}
     assert pocl("query", "metadata")["pallets"][0]["pallet"] == "system"
     coin = pocl("query", "metadata", "coin")
     assert "transfer" in [call["name"] for call in coin["calls"]]
@@ -206,6 +215,7 @@ def test_people_can_read_it_too(node: Node, pocl: Pocl) -> None:
         ("query", "metadata", "coin"),
         ("query", "storage", "round", "Config"),
         ("query", "proof", "coin", "TotalIssuance"),
+        ("query", "range", "--max-bytes", "200"),
     ):
         assert pocl(*command, json_out=False).strip(), command
     assert "1000000 POCL" in pocl("query", "account", Keypair.from_uri("//Eve").address, json_out=False)

@@ -58,3 +58,14 @@ def test_abstention_and_blocks_that_are_missing() -> None:
     notarized_bench = Bench()
     notarized(notarized_bench, notarized_bench.block(1))
     assert not notarized_bench.core.snapshot().missing_block
+
+
+def test_views_that_a_quorum_gave_up_are_counted_once() -> None:
+    bench = Bench()
+    assert bench.core.snapshot().nullified_views == 0
+    for sender in (1, 2, 3):
+        bench.receive(bench.vote(sender, 1, NULLIFY), sender)
+    bench.receive(bench.certificate(1, NULLIFY, b""))
+    assert (bench.core.view, bench.core.snapshot().nullified_views) == (2, 1)
+    bench.receive(bench.certificate(2, NOTARIZE, b"h" * 32))
+    assert (bench.core.view, bench.core.snapshot().nullified_views) == (3, 1)

@@ -34,6 +34,7 @@ def doctor(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     def examine(*arguments: str, base: Path = tmp_path / "node") -> dict[str, dict[str, str]]:
         ports = ["--port", "0"] if "--port" not in arguments else []
         ports += ["--rpc-port", "0"] if "--rpc-port" not in arguments else []
+        ports += ["--prometheus-port", "0"] if "--prometheus-port" not in arguments else []
         chain = [] if "--chain" in arguments else ["--chain", "dev"]
         given = ["doctor", *chain, "--base-path", str(base), "--no-worker", *ports, *arguments, "--json"]
         before = snapshot(base)
@@ -257,7 +258,7 @@ def test_a_probe_that_crashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_text_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments: list[Any] = ["doctor", "--chain", "dev", "--validator", "--base-path", tmp_path, "--no-worker"]
-    assert run([*map(str, arguments), "--port", "0", "--rpc-port", "0"]) == 1
+    assert run([*map(str, arguments), "--port", "0", "--rpc-port", "0", "--no-prometheus"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("problem  key ") and "needs a key" in line for line in lines)
     assert lines[-1].endswith("1 problem")

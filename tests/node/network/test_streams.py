@@ -1,10 +1,12 @@
 """What goes over the notification streams, and what happens to peers that send something else."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from node.network.session import BLOCKS, TRANSACTIONS
+from pocl.v1.network_pb2 import SyncRequest
 from tests.node.network.harness import (
     GARBAGE,
     OVERSIZED,
@@ -148,3 +150,27 @@ async def _still_talks(node: Node, other: Node) -> None:
     before = len(node.consensus)
     other.network.broadcast_consensus(vote(7))
     await until(lambda: len(node.consensus) == before + 1, "a good peer is heard")
+
+
+async def test_bytes_are_counted_by_protocol_at_both_ends(tmp_path: Path) -> None:
+    alice = make_node(tmp_path, 1)
+    async with running(alice):
+        bob = make_node(tmp_path, 2, bootnodes=tuple(alice.network.addresses))
+        async with running(bob):
+            await connect(alice, bob)
+            before = Counter(bob.network.traffic.sent)
+            bob.network.broadcast_transactions([b"x" * 5000])
+            await until(lambda: bool(alice.transactions), "it came")
+            await bob.network.request_sync(alice.network.peer_id, SyncRequest(from_number=1))
+            there, here = alice.network.traffic, bob.network.traffic
+            assert 5000 < here.sent["transactions"] - before["transactions"] < 5100
+            assert there.received["transactions"] == here.sent["transactions"]
+            assert there.sent["sync"] == here.received["sync"] > 0
+            assert there.received["sync"] == here.sent["sync"] > 0
+            assert set(here.sent) | set(here.received) <= {
+                "consensus",
+                "blocks",
+                "transactions",
+                "sync",
+                "peers",
+            }

@@ -7,8 +7,10 @@ from pathlib import Path
 from node.storage.pruning_mode import PruningRequest
 from pallets.assembly import RUNTIME
 from pocl.extrinsics import u128, u128_int
+from pocl.hashing import hash256
 from pocl.v1.state_service_pb2 import ListStorageRequest
 from runtime.proof import verify_state_proof
+from runtime.range_proof import verify_range
 from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused, running_node
 
 
@@ -97,3 +99,34 @@ def test_a_pruned_state_is_a_failed_precondition(tmp_path: Path) -> None:
         with refused("NOT_FOUND"):
             node.client.block(1)
         assert node.client.justification(1).certificate.block_hash
+
+
+def test_ranges_in_a_row_give_the_whole_state_with_proofs(node: Node) -> None:
+    send(node, 1)
+    block = node.author()
+    send(node, 2)
+    node.author()
+    entries: dict[bytes, bytes] = {}
+    start, parts = b"", 0
+    while True:
+        answer = node.client.state_range(start, max_bytes=500, number=1)
+        assert (answer.number, answer.block_hash) == (1, block.hash)
+        assert answer.state_root == block.header.state_root
+        assert verify_range(block.header.state_root, answer.range)
+        assert not verify_range(node.chain.final.state_root, answer.range), "another block's state"
+        entries |= {entry.key: entry.value for entry in answer.range.entries}
+        parts += 1
+        if answer.range.last:
+            break
+        last = int.from_bytes(hash256("", answer.range.entries[-1].key), "big")
+        start = (last + 1).to_bytes(32, "big")
+    assert parts > 3
+    assert entries == dict(node.chain.final_state(1).iterate(b""))
+    newest = node.client.state_range()
+    assert (newest.number, newest.range.last) == (2, True)
+    assert verify_range(node.chain.final.state_root, newest.range)
+    for start, size in ((bytes(31), 0), (bytes(33), 0), (b"", 2**20 + 1)):
+        with refused("INVALID_ARGUMENT"):
+            node.client.state_range(start, max_bytes=size)
+    with refused("NOT_FOUND"):
+        node.client.state_range(number=3)
