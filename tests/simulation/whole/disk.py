@@ -154,6 +154,7 @@ class MemoryLevelDB:
 
     def __init__(self, point: Callable[[str], None]) -> None:
         self.entries: SortedDict = SortedDict()
+        self.writes = 0
         self._point = point
 
     def get(self, key: bytes, default: bytes | None = None, *, verify_checksums: bool = False) -> Any:
@@ -161,25 +162,17 @@ class MemoryLevelDB:
 
     def put(self, key: bytes, value: bytes) -> None:
         self.entries[key] = value
+        self.writes += 1
 
     def delete(self, key: bytes) -> None:
         self.entries.pop(key, None)
+        self.writes += 1
 
     def write_batch(self, *, sync: bool = False) -> _Batch:
         return _Batch(self, self._point)
 
-    def iterator(
-        self,
-        *,
-        start: bytes | None = None,
-        stop: bytes | None = None,
-        include_start: bool = True,
-        include_stop: bool = False,
-        include_value: bool = True,
-        verify_checksums: bool = False,
-    ) -> _Iterator:
-        keys = self.entries.irange(start, stop, (include_start, include_stop))
-        return _Iterator(self.entries, list(keys), include_value)
+    def raw_iterator(self, *, verify_checksums: bool = False) -> _Iterator:
+        return _Iterator(self)
 
     def close(self) -> None:
         pass
@@ -217,12 +210,12 @@ class _Batch:
 
 
 class _Iterator:
-    """Sees the database as it was when it was made."""
+    """Walks the database up from where it was sent. LevelDB's does not see later writes: this one fails at them."""
 
-    def __init__(self, entries: SortedDict, keys: list[bytes], values: bool) -> None:
-        self._entries = entries
-        self._keys = keys
-        self._values = values
+    def __init__(self, db: MemoryLevelDB) -> None:
+        self._db = db
+        self._entries = db.entries
+        self._writes = db.writes
         self._at = 0
 
     def __enter__(self) -> _Iterator:
@@ -231,16 +224,20 @@ class _Iterator:
     def __exit__(self, *error: object) -> None:
         pass
 
-    def __iter__(self) -> _Iterator:
-        return self
-
-    def __next__(self) -> Any:
-        if self._at >= len(self._keys):
-            raise StopIteration
-        key = self._keys[self._at]
-        self._at += 1
-        return (key, self._entries[key]) if self._values else key
-
     def seek(self, key: bytes) -> None:
-        while self._at < len(self._keys) and self._keys[self._at] < key:
-            self._at += 1
+        self._at = self._entries.bisect_left(key)
+
+    def next(self) -> None:
+        self._at += 1
+
+    def valid(self) -> bool:
+        assert self._db.writes == self._writes, "the database was written to while somebody iterated over it"
+        return self._at < len(self._entries)
+
+    def key(self) -> bytes:
+        key: bytes = self._entries.peekitem(self._at)[0]
+        return key
+
+    def value(self) -> bytes:
+        value: bytes = self._entries.peekitem(self._at)[1]
+        return value
