@@ -29,6 +29,11 @@ from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
 from pocl.v1.consensus_pb2 import Justification
 from runtime.blocks import ExecutedBlock
+from runtime.tree import TreeUpdate
+from runtime.tree.nodes import depth_of
+
+UPPER_LEVELS = 3
+"""Down to this depth the newest tree's nodes stay in memory: at most 1 + 16 + 256 + 4096, about 4 MB."""
 
 __all__ = ["Database", "StatePruned", "StorageError", "UnknownState"]
 
@@ -43,6 +48,7 @@ class Database:
         self.on_failure: Callable[[StorageError], None] | None = None
         """Called with each failure of the disk, from the thread that met it."""
         self._write_lock = threading.Lock()
+        self._upper_nodes: dict[bytes, bytes] = {}
         pointer = db.get(schema.META_FINAL)
         self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :]) if pointer else None
         # The newest version that may be in the flat values: raised before a commit writes (see state.py).
@@ -87,6 +93,8 @@ class Database:
             except FAILURES as error:
                 raise self.failure(f"cannot write block {last}", error) from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
+            for block in blocks:
+                self._keep_upper(block.tree)
 
     def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
         """Keep the states, bodies and events of the last `keep` blocks (at least 1); None keeps all.
@@ -206,6 +214,10 @@ class Database:
             raise self.failure("cannot be read", error) from error
         return value
 
+    def get_node(self, key: bytes) -> bytes | None:
+        """Return the node of the state tree under `key`, or None."""
+        return self._upper_nodes.get(key) or self.get(schema.NODE + key)
+
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""
         failure = StorageError(describe(self.path, what, error))
@@ -213,6 +225,14 @@ class Database:
         if self.on_failure is not None and isinstance(error, plyvel.Error):
             self.on_failure(failure)
         return failure
+
+    def _keep_upper(self, tree: TreeUpdate) -> None:
+        """Keep the tree's upper nodes in memory, which nearly every block reads and replaces."""
+        for key in tree.stale:
+            self._upper_nodes.pop(key, None)
+        for key, node in tree.nodes.items():
+            if depth_of(key) <= UPPER_LEVELS:
+                self._upper_nodes[key] = node
 
     def _number(self, block: int | bytes) -> int | None:
         return block if isinstance(block, int) else self.number(block)

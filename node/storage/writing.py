@@ -89,7 +89,8 @@ class BlockWriter:
         put = self._batch.put
         put(schema.HEADER + number, encode(block.header))
         put(schema.BODY + number, encode(Block(extrinsics=block.block.extrinsics)))
-        put(schema.EVENTS + number, encode(BlockEvents(events=block.events)))
+        # Made here, so no enum needs a look: there are thousands of records.
+        put(schema.EVENTS + number, BlockEvents(events=block.events).SerializeToString(deterministic=True))
         put(schema.HASH + number, block.hash)
         put(schema.NUMBER + block.hash, number)
         for index, data in enumerate(block.block.extrinsics):

@@ -102,8 +102,12 @@ class Branch:
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
+        if None not in self.hashes:
+            return _HEAD.pack(BRANCH, 0xFFFF, self.leaves) + _CHILDREN[RADIX].pack(
+                *self.versions, *self.hashes
+            )
         places = [place for place, hash in enumerate(self.hashes) if hash is not None]
-        present = sum(1 << place for place in places)
+        present = sum([1 << place for place in places])
         versions = [self.versions[place] for place in places]
         hashes = [self.hashes[place] for place in places]
         return _HEAD.pack(BRANCH, present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
@@ -124,7 +128,10 @@ class Branch:
         """Return the hash of the branch; it has at least two leaves below it."""
         if None not in self.hashes:
             return _top(cast(list[bytes], self.hashes))
-        return self.levels()[-1][0][0] or EMPTY_ROOT
+        leaves = self.leaves
+        return _sparse_top(
+            [(place, hash, leaves >> place & 1) for place, hash in enumerate(self.hashes) if hash], RADIX // 2
+        )
 
 
 def _top(hashes: list[bytes]) -> bytes:
@@ -137,6 +144,30 @@ def _top(hashes: list[bytes]) -> bytes:
             for left, right in zip(hashes[::2], hashes[1::2], strict=True)
         ]
     return hashes[0]
+
+
+def _sparse_top(children: list[tuple[int, bytes, int]], half: int) -> bytes:
+    """Return the hash above 2 * half places of which only some hold a child: (nibble, hash, whether it is a leaf).
+
+    It goes down to where the children part and no further: most branches of a tree are its lowest, with two or
+    three leaves.
+    """
+    if len(children) == 1:
+        nibble, hash, single = children[0]
+        bit = 1
+        while not single and bit <= half:
+            pair = EMPTY_ROOT + hash if nibble & bit else hash + EMPTY_ROOT
+            hash = hashlib.blake2b(_NODE_DOMAIN + pair, digest_size=HASH_SIZE).digest()
+            bit <<= 1
+        return hash
+    if children[0][0] & half:
+        pair = EMPTY_ROOT + _sparse_top(children, half >> 1)
+    elif not children[-1][0] & half:
+        pair = _sparse_top(children, half >> 1) + EMPTY_ROOT
+    else:
+        split = next(index for index, child in enumerate(children) if child[0] & half)
+        pair = _sparse_top(children[:split], half >> 1) + _sparse_top(children[split:], half >> 1)
+    return hashlib.blake2b(_NODE_DOMAIN + pair, digest_size=HASH_SIZE).digest()
 
 
 def _parents(hashes: list[bytes | None], single: list[bool]) -> tuple[list[bytes | None], list[bool]]:
@@ -166,6 +197,11 @@ def child_key(version: int, path: bytes, depth: int, nibble: int) -> bytes:
     half = depth >> 1
     last = path[half] & 0xF0 | nibble if depth & 1 else nibble << 4
     return version.to_bytes(8, "big") + bytes((depth + 1,)) + path[:half] + bytes((last,))
+
+
+def depth_of(key: bytes) -> int:
+    """Return the depth of the node under a key."""
+    return key[8]
 
 
 def root_key(version: int) -> bytes:

@@ -8,11 +8,14 @@ Rules:
 - Every version writes a root node, also one that changes nothing: a copy of the root before, which thereby is
   stale. So the root of version v is always found under v.
 - Stale are the nodes of earlier versions that this one replaced, moved or removed: exactly those.
+- Who changes a key has mostly read it before. If it had a value, the leaf on the way to its path is its own, and is
+  replaced without being read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from runtime.proof import EMPTY_ROOT, key_path, value_hash
@@ -42,6 +45,8 @@ class _Change(NamedTuple):
     path: bytes
     hashed_value: bytes | None
     key: bytes
+    replaces: bool
+    """Whether the key is known to have a leaf; without, it may have one too."""
 
 
 _Item = TypeVar("_Item", Leaf, _Change)
@@ -58,17 +63,22 @@ _Subtree = Leaf | bytes | None
 
 
 def update(
-    reader: NodeReader, base_version: int | None, changes: Mapping[bytes, bytes | None], new_version: int
+    reader: NodeReader,
+    base_version: int | None,
+    changes: Mapping[bytes, bytes | None],
+    new_version: int,
+    before: Mapping[bytes, bytes | None] = MappingProxyType({}),
 ) -> TreeUpdate:
     """Return what `changes` (key -> value, None deletes) make of the tree of `base_version`.
 
-    `base_version` None is the empty tree. Nothing is written: storing the result's nodes is up to the caller.
-    Raise MissingNode when a node of the base is not there.
+    `base_version` None is the empty tree. `before` is what is known already of the base's values: it saves reads.
+    Nothing is written: storing the result's nodes is up to the caller. Raise MissingNode when a node of the base
+    is not there.
     """
     if base_version is not None and new_version <= base_version:
         raise ValueError(f"version {new_version} cannot follow version {base_version}")
     writer = _Writer(reader, new_version)
-    root = writer.root(base_version, _sorted(changes))
+    root = writer.root(base_version, _sorted(changes, before))
     return TreeUpdate(new_version, root, writer.nodes, writer.stale)
 
 
@@ -80,15 +90,20 @@ def extend(reader: NodeReader, version: int, entries: Mapping[bytes, bytes], *, 
     another.
     """
     writer = _Writer(reader, version)
-    root = writer.root(None if first else version, _sorted(entries))
+    root = writer.root(None if first else version, _sorted(entries, {}))
     return TreeUpdate(version, root, writer.nodes, [key for key in writer.stale if key not in writer.nodes])
 
 
-def _sorted(changes: Mapping[bytes, bytes | None]) -> list[_Change]:
-    return sorted(
-        _Change(key_path(key), None if value is None else value_hash(value), key)
-        for key, value in changes.items()
-    )
+def _sorted(changes: Mapping[bytes, bytes | None], before: Mapping[bytes, bytes | None]) -> list[_Change]:
+    """Return the changes in the order of their paths, without those known to change nothing."""
+    found = []
+    for key, value in changes.items():
+        known = before.get(key)
+        if value != known or key not in before:
+            hashed = None if value is None else value_hash(value)
+            found.append(_Change(key_path(key), hashed, key, known is not None))
+    found.sort()
+    return found
 
 
 class _Writer:
@@ -135,10 +150,16 @@ class _Writer:
         subtree: _Subtree | _Unchanged
         changed = False
         for nibble, part in _by_nibble(items, depth):
-            if branch.hashes[nibble] is None:
+            old = branch.hashes[nibble]
+            if old is None:
                 subtree = self._build(_live(part), depth + 1)
                 if subtree is None:
                     continue
+            elif part[0].replaces and len(part) == 1 and branch.leaves >> nibble & 1:
+                subtree = _leaf(part[0])
+                if subtree is not None and subtree.hash == old:
+                    continue
+                self.stale.append(child_key(branch.versions[nibble], path, depth, nibble))
             else:
                 child = child_key(branch.versions[nibble], path, depth, nibble)
                 subtree = self._apply(child, read_node(self.reader, child), depth + 1, part)
@@ -210,8 +231,12 @@ class _Writer:
         return leaf.hash
 
 
+def _leaf(item: _Change) -> Leaf | None:
+    return None if item.hashed_value is None else Leaf(item.path, item.hashed_value, item.key)
+
+
 def _live(items: list[_Change]) -> list[Leaf]:
-    return [Leaf(path, hashed, key) for path, hashed, key in items if hashed is not None]
+    return [leaf for item in items if (leaf := _leaf(item)) is not None]
 
 
 def _by_nibble(items: list[_Item], depth: int) -> Iterator[tuple[int, list[_Item]]]:
