@@ -29,11 +29,8 @@ from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
 from pocl.v1.consensus_pb2 import Justification
 from runtime.blocks import ExecutedBlock
-from runtime.tree import TreeUpdate
+from runtime.tree import UPPER_LEVELS, TreeUpdate
 from runtime.tree.nodes import depth_of
-
-UPPER_LEVELS = 3
-"""Down to this depth the newest tree's nodes stay in memory: at most 1 + 16 + 256 + 4096, about 4 MB."""
 
 __all__ = ["Database", "StatePruned", "StorageError", "UnknownState"]
 
@@ -227,7 +224,7 @@ class Database:
         return failure
 
     def _keep_upper(self, tree: TreeUpdate) -> None:
-        """Keep the tree's upper nodes in memory, which nearly every block reads and replaces."""
+        """Keep the newest tree's upper nodes in memory, about 4 MB: nearly every block reads and replaces them."""
         for key in tree.stale:
             self._upper_nodes.pop(key, None)
         for key, node in tree.nodes.items():

@@ -16,11 +16,11 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 from pocl.hashing import HASH_SIZE
 from runtime.frame.errors import RuntimeFault
-from runtime.proof import EMPTY_ROOT, leaf_hash, node_hash
+from runtime.proof import EMPTY_ROOT, leaf_hash
 
 RADIX = 16
 
@@ -74,115 +74,128 @@ class TreeUpdate:
 
 @dataclass(slots=True)
 class Branch:
-    """A branch in memory: a place in each list per nibble; None is an empty child."""
+    """A branch in memory, with the four binary levels inside it.
 
-    hashes: list[bytes | None]
+    Node i of the binary tree has the children 2i and 2i + 1; 1 is the root, RADIX + nibble a child of the branch.
+    """
+
+    nodes: list[bytes | None]
+    """The hash of each binary node; None for an empty one."""
+    single: list[bool]
+    """Of each binary node, whether it is a single leaf."""
     versions: list[int]
+    present: int
     leaves: int
+    """The bitmaps of the children and of those that are leaves."""
+    changed: set[int]
+    """The children above which the hashes are not computed yet: all of a branch that was decoded."""
 
     @classmethod
     def empty(cls) -> Branch:
         """Return a branch without children."""
-        return cls([None] * RADIX, [0] * RADIX, 0)
+        return cls([None] * (2 * RADIX), [False] * (2 * RADIX), [0] * RADIX, 0, 0, set())
 
     @classmethod
     def decode(cls, data: bytes) -> Branch:
         """Return the branch of bytes that `encode` made."""
         _, present, leaves = _HEAD.unpack_from(data)
-        places = _LOW[present & 0xFF] + _HIGH[present >> 8]
+        places = _places(present)
         fields = _CHILDREN[len(places)].unpack_from(data, _HEAD.size)
-        count = len(places)
-        if count == RADIX:
-            return cls(list(fields[RADIX:]), list(fields[:RADIX]), leaves)
-        branch = cls([None] * RADIX, [0] * RADIX, leaves)
-        for place, version, hash in zip(places, fields[:count], fields[count:], strict=True):
+        branch = cls.empty()
+        branch.present, branch.leaves = present, leaves
+        for place, version, hash in zip(places, fields, fields[len(places) :], strict=False):
             branch.versions[place] = version
-            branch.hashes[place] = hash
+            branch.nodes[RADIX + place] = hash
+        for place in _places(leaves):
+            branch.single[RADIX + place] = True
+        branch.changed.update([RADIX + place for place in places])
         return branch
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
-        if None not in self.hashes:
-            return _HEAD.pack(BRANCH, 0xFFFF, self.leaves) + _CHILDREN[RADIX].pack(
-                *self.versions, *self.hashes
-            )
-        places = [place for place, hash in enumerate(self.hashes) if hash is not None]
-        present = sum([1 << place for place in places])
+        places = _places(self.present)
         versions = [self.versions[place] for place in places]
-        hashes = [self.hashes[place] for place in places]
-        return _HEAD.pack(BRANCH, present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+        hashes = [self.nodes[RADIX + place] for place in places]
+        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+
+    def child(self, nibble: int) -> bytes | None:
+        """Return the hash of a child; None when there is none."""
+        return self.nodes[RADIX + nibble]
+
+    def is_leaf(self, nibble: int) -> bool:
+        """Return whether a child is a leaf."""
+        return self.single[RADIX + nibble]
+
+    def set_child(self, nibble: int, version: int, hash: bytes | None, leaf: bool) -> None:
+        """Put another child, or none, under a nibble."""
+        place = RADIX + nibble
+        self.nodes[place], self.single[place], self.versions[nibble] = hash, leaf, version
+        bit = 1 << nibble
+        self.present = self.present & ~bit if hash is None else self.present | bit
+        self.leaves = self.leaves | bit if leaf else self.leaves & ~bit
+        self.changed.add(place)
 
     def levels(self) -> list[tuple[list[bytes | None], list[bool]]]:
         """Return the binary levels of the branch, widest (16) first, root (1) last.
 
         A level is its hashes (None for an empty subtree), and for each whether it is a single leaf.
         """
-        hashes, single = self.hashes, [self.leaves >> place & 1 == 1 for place in range(RADIX)]
-        levels = [(hashes, single)]
-        while len(hashes) > 1:
-            hashes, single = _parents(hashes, single)
-            levels.append((hashes, single))
-        return levels
+        self.hash()
+        widths = (16, 8, 4, 2, 1)
+        return [(self.nodes[width : 2 * width], self.single[width : 2 * width]) for width in widths]
 
     def hash(self) -> bytes:
-        """Return the hash of the branch; it has at least two leaves below it."""
-        if None not in self.hashes:
-            return _top(cast(list[bytes], self.hashes))
-        leaves = self.leaves
-        return _sparse_top(
-            [(place, hash, leaves >> place & 1) for place, hash in enumerate(self.hashes) if hash], RADIX // 2
-        )
+        """Return the hash of the branch: that of its binary root, once what changed below it is computed.
+
+        The hot loop of every update, hence node_hash written out.
+        """
+        nodes, single, blake2b, domain = self.nodes, self.single, hashlib.blake2b, _NODE_DOMAIN
+        places = self.changed
+        while places and 1 not in places:
+            places = {place >> 1 for place in places}
+            for place in places:
+                left, right = nodes[2 * place], nodes[2 * place + 1]
+                if left and right:
+                    nodes[place] = blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
+                    single[place] = False
+                elif single[2 * place] or single[2 * place + 1]:
+                    # A subtree with a single leaf is that leaf.
+                    nodes[place], single[place] = left or right, True
+                elif left or right:
+                    pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
+                    nodes[place] = blake2b(domain + pair, digest_size=HASH_SIZE).digest()
+                    single[place] = False
+                else:
+                    nodes[place], single[place] = None, False
+        self.changed = set()
+        return nodes[1] or EMPTY_ROOT
 
 
-def _top(hashes: list[bytes]) -> bytes:
-    """Return the hash above a full level, in which nothing is empty, so nothing collapses: the usual branch
-    of a large tree, and the hot loop of every update, hence node_hash written out."""
-    blake2b, domain = hashlib.blake2b, _NODE_DOMAIN
-    while len(hashes) > 1:
-        hashes = [
-            blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
-            for left, right in zip(hashes[::2], hashes[1::2], strict=True)
-        ]
-    return hashes[0]
+class RecentBranches:
+    """Branches as they were written, by their bytes: the next version of one need not decode it, nor compute again
+    the hashes inside it above what does not change.
 
-
-def _sparse_top(children: list[tuple[int, bytes, int]], half: int) -> bytes:
-    """Return the hash above 2 * half places of which only some hold a child: (nibble, hash, whether it is a leaf).
-
-    It goes down to where the children part and no further: most branches of a tree are its lowest, with two or
-    three leaves.
+    A branch is taken out to be changed, so mostly only those of the newest tree are here; the oldest goes first.
     """
-    if len(children) == 1:
-        nibble, hash, single = children[0]
-        bit = 1
-        while not single and bit <= half:
-            pair = EMPTY_ROOT + hash if nibble & bit else hash + EMPTY_ROOT
-            hash = hashlib.blake2b(_NODE_DOMAIN + pair, digest_size=HASH_SIZE).digest()
-            bit <<= 1
-        return hash
-    if children[0][0] & half:
-        pair = EMPTY_ROOT + _sparse_top(children, half >> 1)
-    elif not children[-1][0] & half:
-        pair = _sparse_top(children, half >> 1) + EMPTY_ROOT
-    else:
-        split = next(index for index, child in enumerate(children) if child[0] & half)
-        pair = _sparse_top(children[:split], half >> 1) + _sparse_top(children[split:], half >> 1)
-    return hashlib.blake2b(_NODE_DOMAIN + pair, digest_size=HASH_SIZE).digest()
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._branches: dict[bytes, Branch] = {}
+
+    def take(self, data: bytes) -> Branch:
+        """Return the branch of these bytes; the caller may change it."""
+        return self._branches.pop(data, None) or Branch.decode(data)
+
+    def put(self, data: bytes, branch: Branch) -> None:
+        """Remember a branch that nobody changes any more."""
+        self._branches[data] = branch
+        if len(self._branches) > self._most:
+            del self._branches[next(iter(self._branches))]
 
 
-def _parents(hashes: list[bytes | None], single: list[bool]) -> tuple[list[bytes | None], list[bool]]:
-    """Return the next binary level."""
-    above: list[bytes | None] = []
-    alone = []
-    for place in range(0, len(hashes), 2):
-        left, right = hashes[place], hashes[place + 1]
-        collapses = (single[place] and right is None) or (single[place + 1] and left is None)
-        alone.append(collapses)
-        if collapses or (left is None and right is None):
-            above.append(left or right)
-        else:
-            above.append(node_hash(left or EMPTY_ROOT, right or EMPTY_ROOT))
-    return above, alone
+def _places(bits: int) -> list[int]:
+    """Return the places of the bits that are set in a bitmap, ascending."""
+    return _LOW[bits & 0xFF] + _HIGH[bits >> 8]
 
 
 def node_key(version: int, path: bytes, depth: int) -> bytes:

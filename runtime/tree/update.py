@@ -27,6 +27,7 @@ from runtime.tree.nodes import (
     Branch,
     Leaf,
     NodeReader,
+    RecentBranches,
     TreeUpdate,
     child_key,
     decode_leaf,
@@ -37,6 +38,11 @@ from runtime.tree.nodes import (
     root_key,
     stored_hash,
 )
+
+UPPER_LEVELS = 3
+"""Down to this depth nearly every block changes most branches of a large tree: at most 1 + 16 + 256 + 4096."""
+
+_RECENT = RecentBranches(3 * 4096 // 2)
 
 
 class _Change(NamedTuple):
@@ -145,17 +151,17 @@ class _Writer:
         """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below it."""
         if data[0] == LEAF:
             return self._apply_to_leaf(key, data, depth, items)
-        branch, path = Branch.decode(data), items[0][0]
+        branch, path = _RECENT.take(data) if depth <= UPPER_LEVELS else Branch.decode(data), items[0][0]
         placed: list[tuple[int, Leaf]] = []
         subtree: _Subtree | _Unchanged
         changed = False
         for nibble, part in _by_nibble(items, depth):
-            old = branch.hashes[nibble]
+            old = branch.child(nibble)
             if old is None:
                 subtree = self._build(_live(part), depth + 1)
                 if subtree is None:
                     continue
-            elif part[0].replaces and len(part) == 1 and branch.leaves >> nibble & 1:
+            elif part[0].replaces and len(part) == 1 and branch.is_leaf(nibble):
                 subtree = _leaf(part[0])
                 if subtree is not None and subtree.hash == old:
                     continue
@@ -168,6 +174,7 @@ class _Writer:
             changed = True
             self._set_child(branch, nibble, subtree, placed)
         if not changed:
+            self._keep(data, branch, depth)
             return _UNCHANGED
         self.stale.append(key)
         return self._finish(branch, path, depth, placed)
@@ -198,30 +205,33 @@ class _Writer:
     def _set_child(
         self, branch: Branch, nibble: int, subtree: _Subtree, placed: list[tuple[int, Leaf]]
     ) -> None:
-        branch.versions[nibble] = self.version
-        branch.leaves &= ~(1 << nibble)
         if isinstance(subtree, Leaf):
-            branch.leaves |= 1 << nibble
-            branch.hashes[nibble] = subtree.hash
+            branch.set_child(nibble, self.version, subtree.hash, True)
             placed.append((nibble, subtree))
         else:
-            branch.hashes[nibble] = subtree
+            branch.set_child(nibble, self.version, subtree, False)
 
     def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, Leaf]]) -> _Subtree:
         """Write the branch and its new leaves, unless one leaf or nothing is left: then hand that up."""
-        children = RADIX - branch.hashes.count(None)
-        if children == 0:
+        hash = branch.hash()
+        if hash == EMPTY_ROOT:
             return None
-        if children == 1 and branch.leaves:
+        if branch.single[1]:
             return placed[0][1] if placed else self._take_leaf(branch, path, depth)
         for nibble, leaf in placed:
             self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(leaf)
-        self.nodes[node_key(self.version, path, depth)] = branch.encode()
-        return branch.hash()
+        data = self.nodes[node_key(self.version, path, depth)] = branch.encode()
+        self._keep(data, branch, depth)
+        return hash
+
+    def _keep(self, data: bytes, branch: Branch, depth: int) -> None:
+        """Remember an upper branch as it is stored."""
+        if depth <= UPPER_LEVELS:
+            _RECENT.put(data, branch)
 
     def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> Leaf:
         """Take the one stored leaf below a collapsing branch out of its place."""
-        nibble = branch.leaves.bit_length() - 1
+        nibble = next(nibble for nibble in range(RADIX) if branch.is_leaf(nibble))
         key = child_key(branch.versions[nibble], path, depth, nibble)
         self.stale.append(key)
         return decode_leaf(read_node(self.reader, key))
