@@ -120,7 +120,7 @@ class Bench:
         if self._profiler is None:
             raise BenchError("this part has no timed section: there is nothing to profile")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self._profiler.output_text(show_all=True, flat=False))
+        path.write_text(self._profiler.output_text(show_all=True, flat=True))
 
     def _start_profiler(self) -> None:
         from pyinstrument import Profiler

@@ -25,12 +25,11 @@ from node.storage import opening, schema
 from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
 from node.storage.pruning import prune
 from node.storage.state import StateReader
+from node.storage.upper_nodes import UpperNodes
 from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
 from pocl.v1.consensus_pb2 import Justification
 from runtime.blocks import ExecutedBlock
-from runtime.tree import UPPER_LEVELS, TreeUpdate
-from runtime.tree.nodes import depth_of
 
 __all__ = ["Database", "StatePruned", "StorageError", "UnknownState"]
 
@@ -45,7 +44,7 @@ class Database:
         self.on_failure: Callable[[StorageError], None] | None = None
         """Called with each failure of the disk, from the thread that met it."""
         self._write_lock = threading.Lock()
-        self._upper_nodes: dict[bytes, bytes] = {}
+        self._upper_nodes = UpperNodes()
         pointer = db.get(schema.META_FINAL)
         self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :]) if pointer else None
         # The newest version that may be in the flat values: raised before a commit writes (see state.py).
@@ -91,7 +90,7 @@ class Database:
                 raise self.failure(f"cannot write block {last}", error) from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
             for block in blocks:
-                self._keep_upper(block.tree)
+                self._upper_nodes.follow(block.tree)
 
     def prune(self, keep: int | None, max_entries: int = 10_000) -> int:
         """Keep the states, bodies and events of the last `keep` blocks (at least 1); None keeps all.
@@ -213,7 +212,7 @@ class Database:
 
     def get_node(self, key: bytes) -> bytes | None:
         """Return the node of the state tree under `key`, or None."""
-        return self._upper_nodes.get(key) or self.get(schema.NODE + key)
+        return self._upper_nodes.nodes.get(key) or self.get(schema.NODE + key)
 
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""
@@ -222,14 +221,6 @@ class Database:
         if self.on_failure is not None and isinstance(error, plyvel.Error):
             self.on_failure(failure)
         return failure
-
-    def _keep_upper(self, tree: TreeUpdate) -> None:
-        """Keep the newest tree's upper nodes in memory, about 4 MB: nearly every block reads and replaces them."""
-        for key in tree.stale:
-            self._upper_nodes.pop(key, None)
-        for key, node in tree.nodes.items():
-            if depth_of(key) <= UPPER_LEVELS:
-                self._upper_nodes[key] = node
 
     def _number(self, block: int | bytes) -> int | None:
         return block if isinstance(block, int) else self.number(block)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -33,6 +34,7 @@ _HEAD = struct.Struct(">BHH")
 _CHILDREN = [struct.Struct(f">{count}Q{f'{HASH_SIZE}s' * count}") for count in range(RADIX + 1)]
 _LOW = [[place for place in range(8) if bits >> place & 1] for bits in range(256)]
 _HIGH = [[place + 8 for place in places] for places in _LOW]
+_ABOVE_ALL = range(RADIX - 1, 0, -1)
 _NODE_DOMAIN = b"pocl/state-node/1"
 
 
@@ -87,8 +89,8 @@ class Branch:
     present: int
     leaves: int
     """The bitmaps of the children and of those that are leaves."""
-    changed: set[int]
-    """The children above which the hashes are not computed yet: all of a branch that was decoded."""
+    changed: set[int] | None
+    """The children above which the hashes are not computed yet; None: all, as the branch was decoded."""
 
     @classmethod
     def empty(cls) -> Branch:
@@ -101,15 +103,16 @@ class Branch:
         _, present, leaves = _HEAD.unpack_from(data)
         places = _places(present)
         fields = _CHILDREN[len(places)].unpack_from(data, _HEAD.size)
-        branch = cls.empty()
-        branch.present, branch.leaves = present, leaves
-        for place, version, hash in zip(places, fields, fields[len(places) :], strict=False):
-            branch.versions[place] = version
-            branch.nodes[RADIX + place] = hash
+        nodes: list[bytes | None] = [None] * (2 * RADIX)
+        single, versions = [False] * (2 * RADIX), [0] * RADIX
+        if len(places) == RADIX:
+            versions, nodes[RADIX:] = list(fields[:RADIX]), fields[RADIX:]
+        else:
+            for place, version, hash in zip(places, fields, fields[len(places) :], strict=False):
+                versions[place], nodes[RADIX + place] = version, hash
         for place in _places(leaves):
-            branch.single[RADIX + place] = True
-        branch.changed.update([RADIX + place for place in places])
-        return branch
+            single[RADIX + place] = True
+        return cls(nodes, single, versions, present, leaves, None)
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
@@ -133,7 +136,8 @@ class Branch:
         bit = 1 << nibble
         self.present = self.present & ~bit if hash is None else self.present | bit
         self.leaves = self.leaves | bit if leaf else self.leaves & ~bit
-        self.changed.add(place)
+        if self.changed is not None:
+            self.changed.add(place)
 
     def levels(self) -> list[tuple[list[bytes | None], list[bool]]]:
         """Return the binary levels of the branch, widest (16) first, root (1) last.
@@ -150,23 +154,23 @@ class Branch:
         The hot loop of every update, hence node_hash written out.
         """
         nodes, single, blake2b, domain = self.nodes, self.single, hashlib.blake2b, _NODE_DOMAIN
-        places = self.changed
-        while places and 1 not in places:
-            places = {place >> 1 for place in places}
-            for place in places:
-                left, right = nodes[2 * place], nodes[2 * place + 1]
-                if left and right:
-                    nodes[place] = blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
-                    single[place] = False
-                elif single[2 * place] or single[2 * place + 1]:
-                    # A subtree with a single leaf is that leaf.
-                    nodes[place], single[place] = left or right, True
-                elif left or right:
-                    pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
-                    nodes[place] = blake2b(domain + pair, digest_size=HASH_SIZE).digest()
-                    single[place] = False
-                else:
-                    nodes[place], single[place] = None, False
+        above: Iterable[int] = _ABOVE_ALL
+        if self.changed is not None:
+            above = sorted({place >> up for place in self.changed for up in (1, 2, 3, 4)}, reverse=True)
+        for place in above:
+            left, right = nodes[2 * place], nodes[2 * place + 1]
+            if left and right:
+                nodes[place] = blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
+                single[place] = False
+            elif single[2 * place] or single[2 * place + 1]:
+                # A subtree with a single leaf is that leaf.
+                nodes[place], single[place] = left or right, True
+            elif left or right:
+                pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
+                nodes[place] = blake2b(domain + pair, digest_size=HASH_SIZE).digest()
+                single[place] = False
+            else:
+                nodes[place], single[place] = None, False
         self.changed = set()
         return nodes[1] or EMPTY_ROOT
 

@@ -260,4 +260,6 @@ def test_a_branch_survives_its_bytes(children: dict[int, tuple[int, bytes]], lea
     branch = Branch.empty()
     for nibble, (version, hash) in children.items():
         branch.set_child(nibble, version, hash, bool(leaves >> nibble & 1))
-    assert Branch.decode(branch.encode()) == branch
+    decoded = Branch.decode(branch.encode())
+    assert decoded.hash() == branch.hash()
+    assert decoded == branch
