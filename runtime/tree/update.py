@@ -162,10 +162,14 @@ class _Writer:
                 if subtree is None:
                     continue
             elif part[0].replaces and len(part) == 1 and branch.is_leaf(nibble):
-                subtree = _leaf(part[0])
-                if subtree is not None and subtree.hash == old:
-                    continue
-                self.stale.append(child_key(branch.versions[nibble], path, depth, nibble))
+                leaf = _leaf(part[0])
+                hash = None if leaf is None else leaf.hash
+                if hash != old:
+                    changed = True
+                    self.stale.append(child_key(branch.versions[nibble], path, depth, nibble))
+                    branch.set_child(nibble, self.version, hash, leaf is not None)
+                    placed += [] if leaf is None else [(nibble, leaf)]
+                continue
             else:
                 child = child_key(branch.versions[nibble], path, depth, nibble)
                 subtree = self._apply(child, read_node(self.reader, child), depth + 1, part)
