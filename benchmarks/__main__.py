@@ -34,7 +34,8 @@ def main() -> int:
             # A process of its own: no part meets the memory, the caches or the garbage of another.
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 figures, remarks = pool.submit(run_part, name, given.scale, given.profile).result()
-            measured[name] = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "figures": figures}
+            date = time.strftime("%Y-%m-%d", time.gmtime())
+            measured[name] = {"date": date, "figures": figures, "notes": remarks}
             notes += remarks
             for one in figures:
                 print(_figure_row(name, one), flush=True)

@@ -16,6 +16,7 @@ whole process, threads of libraries included: other programs on the machine dist
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import statistics
 import tempfile
@@ -160,11 +161,24 @@ def summary(figure: Figure, samples: Sequence[float]) -> dict[str, Any]:
     }
 
 
+def hash_us() -> float:
+    """Return the CPU time of a BLAKE2b hash here and now, in µs: how much others slow this machine down."""
+    costs = []
+    for _ in range(20):
+        cpu = time.process_time()
+        for _ in range(1000):
+            hashlib.blake2b(bytes(64), digest_size=32).digest()
+        costs.append((time.process_time() - cpu) * 1000)
+    return _rounded(statistics.median(costs))
+
+
 def run_part(name: str, scale: float, profile: bool) -> tuple[list[dict[str, Any]], list[str]]:
     """Run a part in this process; return the summaries of its figures, and its notes."""
     module = load(name)
     bench = Bench(scale=scale, profile=profile)
+    before = hash_us()
     module.measure(bench)
+    bench.note(f"{name}: a BLAKE2b hash took {before:g} µs before and {hash_us():g} µs after it")
     unknown = bench.samples.keys() - {figure.name for figure in module.FIGURES}
     if unknown:
         raise BenchError(f"part {name} adds samples of {sorted(unknown)}, which FIGURES does not list")

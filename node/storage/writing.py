@@ -125,5 +125,6 @@ class BlockWriter:
         put = self._batch.put
         for key, node in block.tree.nodes.items():
             put(schema.NODE + key, node)
+        stale = schema.stale_key(block.tree.version, schema.STALE_REPLACED, schema.NODE)
         for key in block.tree.stale:
-            put(schema.stale_key(block.tree.version, schema.STALE_REPLACED, schema.NODE + key), b"")
+            put(stale + key, b"")
