@@ -4,7 +4,7 @@
 # make simulate SEEDS=20000   whole networks in virtual time, in parallel (tests/simulation/README.md)
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
-# make bench  benchmarks
+# make bench  benchmarks; ONLY=import,tree for some, PROFILE=1 for profiles, SCALE=0.1 for a quick look (docs/benchmarks.md)
 # make faults              real nodes, killed, paused, cut off and damaged (VALIDATORS, MINUTES, EVERY, AT_ONCE, SEED)
 # make mutants             plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
 # make fuzz MINUTES=5      every decoder that sees bytes from outside
@@ -75,8 +75,7 @@ proto: $(VENV)/.installed-test
 	PYTHON=$(BIN)/python scripts/generate_proto.sh .
 
 bench: $(VENV)/.installed-test
-	@shopt -s nullglob; files=(benchmarks/bench_*.py); [ "$${#files[@]}" -gt 0 ] || echo "there are no benchmarks yet"; \
-	for file in "$${files[@]}"; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(PROFILE),--profile)
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(foreach name,$(MUTANTS),'$(name)')

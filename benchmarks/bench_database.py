@@ -1,44 +1,34 @@
-"""How large a pruned database becomes: after so many blocks, and after twice as many.
+"""How large a pruned database becomes: after 10,000 blocks, and after twice as many.
 
 A node's chain on LevelDB, pruned and compacted as a node does it (a look a minute, which is every 240 blocks at four
 a second). Every block changes some of the accounts, and a round ends every 100 blocks. What grows is what is kept of
-each round for ever. Printed are entries, bytes of what is kept (all files, right after a compaction) and the most bytes
-there were on disk in each half, and the ratios; they are to be within 10 %.
-
-    python benchmarks/bench_database.py [--blocks N] [--pruning N] [--accounts N] [--transactions N] [--json]
+each round for ever.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import sys
-import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from node.chain import Chain  # noqa: E402
-from node.status.facts import folder_bytes  # noqa: E402
-from node.storage.database import Database  # noqa: E402
-from node.storage.pruning import Pruning  # noqa: E402
-from pocl.extrinsics import sign_call  # noqa: E402
-from pocl.hashing import hash256  # noqa: E402
-from pocl.keys import Keypair  # noqa: E402
-from pocl.v1.consensus_pb2 import FINALIZE  # noqa: E402
-from pocl.v1.extrinsic_pb2 import Call  # noqa: E402
-from pocl.v1.system_pb2 import SystemCall  # noqa: E402
-from pocl.v1.validators_pb2 import ValidatorsConfig  # noqa: E402
-from runtime.blocks import ExecutedBlock  # noqa: E402
-from runtime.certificates import make_certificate, vote_message  # noqa: E402
-from runtime.codec import encode  # noqa: E402
-from runtime.executive import Runtime  # noqa: E402
-from tests.pallets.harness import set_rules  # noqa: E402
-from tests.runtime.toy_round import PALLETS  # noqa: E402
+from benchmarks.framework import LOWER, Bench, Figure
+from node.chain import Chain
+from node.status.facts import folder_bytes
+from node.storage.database import Database
+from node.storage.pruning import Pruning
+from pocl.extrinsics import sign_call
+from pocl.hashing import hash256
+from pocl.keys import Keypair
+from pocl.v1.consensus_pb2 import FINALIZE
+from pocl.v1.extrinsic_pb2 import Call
+from pocl.v1.system_pb2 import SystemCall
+from pocl.v1.validators_pb2 import ValidatorsConfig
+from runtime.blocks import ExecutedBlock
+from runtime.certificates import make_certificate, vote_message
+from runtime.codec import encode
+from runtime.executive import Runtime
+from tests.pallets.harness import set_rules
+from tests.runtime.toy_round import PALLETS
 
 VALIDATORS = sorted(
     (Keypair.from_uri(f"//{name}") for name in ("Alice", "Bob", "Charlie", "Dave")),
@@ -49,7 +39,20 @@ EPOCH = 100
 LOOK = 240
 """Blocks between two looks whether a compaction is due."""
 
+BLOCKS = 10_000
+PRUNING = 256
+ACCOUNTS = 10_000
+TRANSACTIONS = 4
+"""In a block."""
+
 RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
+
+FIGURES = (
+    Figure("database after 10,000 blocks, pruning 256", "MB", better=LOWER),
+    Figure("database after 20,000 blocks, to that after 10,000", "times", floor=1.1, better=LOWER),
+    Figure("entries after 20,000 blocks, to those after 10,000", "times", floor=1.1, better=LOWER),
+    Figure("most on disk between compactions, second half to first", "times", floor=1.1, better=LOWER),
+)
 
 
 def genesis_block(accounts: int) -> ExecutedBlock:
@@ -75,7 +78,6 @@ class Node:
         self.chain.database.set_pruning(Pruning.both(pruning))
         self.folder = folder
         self.compactions = 0
-        self.compaction_s = 0.0
         self.peak = 0
         self._turn = itertools.cycle(range(len(SIGNERS)))
         self._nonces = [0] * len(SIGNERS)
@@ -89,9 +91,7 @@ class Node:
             self._append(number, extrinsics)
             if number % LOOK == 0:
                 self.peak = max(self.peak, self._bytes())
-                began = time.perf_counter()
                 self.compactions += self.chain.database.compact()
-                self.compaction_s += time.perf_counter() - began
 
     def measure(self) -> dict[str, int]:
         """Return entries and bytes, and forget the most bytes there were."""
@@ -100,11 +100,9 @@ class Node:
         with self.chain.database.db.iterator(include_value=False) as keys:
             counts = Counter(key[:1].decode() for key in keys)
         return {
-            "blocks": self.chain.final_number,
             "entries": counts.total(),
             "bytes": self._bytes(),
-            "peak_bytes": peak,
-            "headers": counts["h"],
+            "peak": peak,
         }
 
     def _bytes(self) -> int:
@@ -144,49 +142,18 @@ class Node:
         chain.finalize(block.hash, certificate)
 
 
-def measure(blocks: int, pruning: int, accounts: int, transactions: int) -> dict[str, object]:
-    """Return what the database has after `blocks` and after twice as many, and the ratios."""
-    with tempfile.TemporaryDirectory(prefix="pocl-bench-") as folder:
-        node = Node(Path(folder) / "db", accounts, pruning)
-        began = time.perf_counter()
-        node.grow(blocks, transactions)
+def measure(bench: Bench) -> None:
+    """Grow a chain to BLOCKS and to twice as many."""
+    size, bytes_ratio, entries_ratio, peak_ratio = (figure.name for figure in FIGURES)
+    blocks = bench.scaled(BLOCKS, least=2 * EPOCH)
+    with bench.folder() as folder:
+        node = Node(folder / "db", bench.scaled(ACCOUNTS, least=len(SIGNERS)), PRUNING)
+        node.grow(blocks, TRANSACTIONS)
         first = node.measure()
-        node.grow(blocks, transactions)
+        node.grow(blocks, TRANSACTIONS)
         second = node.measure()
-        took = time.perf_counter() - began
         node.chain.close()
-    ratios = {
-        f"{name}_ratio": round(second[name] / max(1, first[name]), 4)
-        for name in ("entries", "bytes", "peak_bytes")
-    }
-    return {
-        "first": first,
-        "second": second,
-        **ratios,
-        "compactions": node.compactions,
-        "compaction_seconds": round(node.compaction_s, 2),
-        "seconds": round(took, 1),
-    }
-
-
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--blocks", type=int, default=10_000)
-    parser.add_argument("--pruning", type=int, default=256)
-    parser.add_argument("--accounts", type=int, default=10_000)
-    parser.add_argument("--transactions", type=int, default=4)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    result = measure(given.blocks, given.pruning, given.accounts, given.transactions)
-    if given.json:
-        print(json.dumps(result, indent=2))
-        return
-    for name, value in result.items():
-        print(f"{name:20} {value}")
-
-
-if __name__ == "__main__":
-    main()
+    bench.add(size, first["bytes"] / 1e6)
+    for figure, name in ((bytes_ratio, "bytes"), (entries_ratio, "entries"), (peak_ratio, "peak")):
+        bench.add(figure, second[name] / max(1, first[name]))
+    bench.note(f"database: {node.compactions} compactions, most on disk {second['peak'] / 1e6:.1f} MB")

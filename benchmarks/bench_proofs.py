@@ -1,113 +1,58 @@
-"""Proofs of the state tree: their sizes in bytes, and how long checking them takes.
-
-Inclusion, absence, and ranges of 100 entries, of states of several sizes whose entries are as large as an account's.
-Everything is in memory: making proofs costs reads of tree nodes, which bench_tree and the node's database decide.
-
-    python benchmarks/bench_proofs.py [--keys 1000,100000] [--samples N]
-"""
+"""Proofs of the state: their size in bytes, and what it costs to check one, at 100,000 accounts."""
 
 from __future__ import annotations
 
-import argparse
 import random
-import statistics
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
-from google.protobuf.message import Message
+from benchmarks.framework import Bench, Figure
+from benchmarks.ledger import ACCOUNTS, Ledger
+from pallets.system import System
+from pocl.hashing import hash256
+from runtime.proof import verify_state_proof
+from runtime.range_proof import verify_range
+from runtime.tree import prove, prove_range
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+PROOFS = 500
+RANGES = 8
+RANGE_BYTES = 64 * 1024
+"""Of keys and values in a range, which are not counted in the size of its proof."""
 
-from pocl.hashing import hash256  # noqa: E402
-from pocl.v1.proof_pb2 import StateProof, StateRange  # noqa: E402
-from runtime.codec import encode  # noqa: E402
-from runtime.proof import key_path, verify_state_proof  # noqa: E402
-from runtime.range_proof import verify_range  # noqa: E402
-from runtime.tree import prove, prove_range, update  # noqa: E402
-
-KEY_BYTES, VALUE_BYTES = 48, 40
-"""Of the entry of an account with a balance."""
-
-RANGE_ENTRIES = 100
-
-
-class Nodes(dict[bytes, bytes]):
-    """Tree nodes in memory."""
-
-    def get_node(self, key: bytes) -> bytes | None:
-        return self.get(key)
+FIGURES = (
+    Figure("inclusion proof without key and value", "bytes", better="lower"),
+    Figure("inclusion proof, verified", "µs", better="lower"),
+    Figure("absence proof without key", "bytes", better="lower"),
+    Figure("absence proof, verified", "µs", better="lower"),
+    Figure("range proof without entries (64 KiB of them)", "bytes", better="lower"),
+    Figure("range proof, verified", "µs / entry", better="lower"),
+)
 
 
-class State:
-    """A state of so many entries."""
-
-    def __init__(self, keys: int) -> None:
-        self.entries = {_key(number): bytes(VALUE_BYTES) for number in range(keys)}
-        self.nodes = Nodes()
-        made = update(self.nodes, None, self.entries, 0)
-        self.nodes.update(made.nodes)
-        self.root = made.root
-
-    def proof(self, number: int) -> StateProof:
-        """Return the proof of a key; there are none of negative numbers."""
-        key = _key(number)
-        return prove(self.nodes, 0, key, self.entries.get(key))
-
-    def range(self, start: bytes) -> StateRange:
-        """Return a range of RANGE_ENTRIES entries, where there are as many."""
-        size = RANGE_ENTRIES * (KEY_BYTES + VALUE_BYTES)
-        return prove_range(self.nodes, 0, start, self.entries.get, size)
-
-
-def measure(name: str, proofs: list[Message], content: int, check: Callable[[Message], bool]) -> str:
-    """Return the row of one kind of proof; `content` is the bytes of the entries it is about."""
-    sizes = [len(encode(proof)) for proof in proofs]
-    started = time.process_time()
-    valid = all(check(proof) for proof in proofs)
-    took_us = (time.process_time() - started) / len(proofs) * 1e6
-    if not valid:
-        raise SystemExit(f"{name}: a proof is not valid")
-    median = statistics.median(sizes)
-    return f"{name:<28}{median:>10.0f}{max(sizes):>10}{median - content:>12.0f}{took_us:>14.0f}"
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--keys", default="1000,100000", help="sizes of the states, with commas")
-    parser.add_argument("--samples", type=int, default=200)
-    given = parser.parse_args()
-    chosen = random.Random(1)
-    print(f"{'proof':<28}{'bytes p50':>10}{'max':>10}{'of them not':>12}{'check':>14}")
-    print(f"{'':<28}{'':>10}{'':>10}{'content':>12}{'CPU µs':>14}")
-    for keys in map(int, given.keys.split(",")):
-        state = State(keys)
-
-        def of_key(proof: Message, state: State = state) -> bool:
-            return isinstance(proof, StateProof) and verify_state_proof(state.root, proof)
-
-        def of_range(part: Message, state: State = state) -> bool:
-            return isinstance(part, StateRange) and verify_range(state.root, part)
-
-        present: list[Message] = [state.proof(chosen.randrange(keys)) for _ in range(given.samples)]
-        absent: list[Message] = [state.proof(-1 - number) for number in range(given.samples)]
-        ranges: list[Message] = [
-            state.range(key_path(_key(chosen.randrange(keys)))) for _ in range(max(1, given.samples // 10))
-        ]
-        print(f"of {keys:,} keys")
-        print(measure("  inclusion", present, KEY_BYTES + VALUE_BYTES, of_key))
-        print(measure("  absence", absent, KEY_BYTES, of_key))
-        content = RANGE_ENTRIES * (KEY_BYTES + VALUE_BYTES)
-        print(measure(f"  range of {RANGE_ENTRIES} entries", ranges, content, of_range))
-
-
-def _key(number: int) -> bytes:
-    seed = hash256("pocl/bench/1", number.to_bytes(8, "big", signed=True))
-    return b"system.Account::" + seed[: KEY_BYTES - 16]
-
-
-if __name__ == "__main__":
-    main()
+def measure(bench: Bench) -> None:
+    """Prove random accounts, accounts that do not exist, and ranges from random paths on."""
+    inclusion, included, absence, absent, span, spanned = (figure.name for figure in FIGURES)
+    with bench.folder() as folder:
+        ledger = Ledger(folder, bench.scaled(ACCOUNTS))
+        chain = ledger.open()
+        state, root = chain.final_state(), chain.final.state_root
+        chosen = random.Random(1)
+        there = [key.public for key in chosen.sample(ledger.keys, min(PROOFS, len(ledger.keys)))]
+        missing = [hash256("bench/absent", b"%d" % number) for number in range(PROOFS)]
+        for accounts, size, cost in ((there, inclusion, included), (missing, absence, absent)):
+            for who in accounts:
+                key = System.Account.prefix + who
+                value = state.get(key)
+                proof = prove(state, state.version, key, value)
+                bench.add(size, proof.ByteSize() - len(key) - len(value or b""))
+                with bench.timed() as took:
+                    valid = verify_state_proof(root, proof)
+                bench.add(cost, took.cpu_s * 1e6)
+                assert valid
+        for _ in range(RANGES):
+            part = prove_range(state, state.version, chosen.randbytes(32), state.get, RANGE_BYTES)
+            entries = sum(len(entry.key) + len(entry.value) for entry in part.entries)
+            bench.add(span, part.ByteSize() - entries)
+            with bench.timed() as took:
+                valid = verify_range(root, part)
+            bench.add(spanned, took.cpu_s / len(part.entries) * 1e6)
+            assert valid
+        chain.close()

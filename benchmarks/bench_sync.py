@@ -1,19 +1,14 @@
 """Joining a chain: block by block, and from a checkpoint.
 
-Two processes serve a chain over libp2p on loopback; this one joins it, each time with an empty database. Printed
-are blocks a second and where this process's CPU time went, and how long a checkpoint start takes early and late
-in the same chain: the state is as large at both blocks, the history is not.
-
-    python benchmarks/bench_sync.py [--blocks N] [--accounts N] [--transactions N]
+Two processes serve a chain over libp2p on loopback; this one joins it, each time with an empty database. A
+checkpoint start is made early and late in the same chain: the state is as large at both blocks, the history is not.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,28 +18,27 @@ from typing import Any
 import nacl.bindings
 import trio
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from node.chain import Chain  # noqa: E402
-from node.checkpoint import CheckpointDownload  # noqa: E402
-from node.config import Checkpoint  # noqa: E402
-from node.storage.database import Database  # noqa: E402
-from node.storage.importing import StateImport  # noqa: E402
-from node.sync import Synchronizer  # noqa: E402
-from pocl.extrinsics import sign_call, u128  # noqa: E402
-from pocl.hashing import hash256  # noqa: E402
-from pocl.keys import Keypair  # noqa: E402
-from pocl.v1.coin_pb2 import CoinCall  # noqa: E402
-from pocl.v1.consensus_pb2 import FINALIZE  # noqa: E402
-from pocl.v1.extrinsic_pb2 import Call  # noqa: E402
-from pocl.v1.system_pb2 import SystemCall  # noqa: E402
-from runtime.blocks import ExecutedBlock  # noqa: E402
-from runtime.certificates import make_certificate, vote_message  # noqa: E402
-from runtime.codec import encode  # noqa: E402
-from runtime.executive import Runtime  # noqa: E402
-from tests.node.sync_harness import real_network  # noqa: E402
-from tests.runtime.toy_round import PALLETS  # noqa: E402
+from benchmarks.framework import ROOT, Bench, Figure
+from node.chain import Chain
+from node.checkpoint import CheckpointDownload
+from node.config import Checkpoint
+from node.storage.database import Database
+from node.storage.importing import StateImport
+from node.sync import Synchronizer
+from pocl.extrinsics import sign_call, u128
+from pocl.hashing import hash256
+from pocl.keys import Keypair
+from pocl.v1.coin_pb2 import CoinCall
+from pocl.v1.consensus_pb2 import FINALIZE
+from pocl.v1.extrinsic_pb2 import Call
+from pocl.v1.system_pb2 import SystemCall
+from runtime.blocks import ExecutedBlock
+from runtime.certificates import make_certificate, vote_message
+from runtime.codec import encode
+from runtime.executive import Runtime
+from tests.node.sync_harness import real_network
+from tests.pallets.harness import set_rules
+from tests.runtime.toy_round import PALLETS
 
 VALIDATORS = sorted(
     (Keypair.from_uri(f"//{name}") for name in ("Alice", "Bob", "Charlie", "Dave")),
@@ -54,6 +48,51 @@ EVE = Keypair.from_uri("//Eve")
 EPOCH = 25
 RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
 
+BLOCKS = 2000
+ACCOUNTS = 20_000
+TRANSACTIONS = 10
+"""In each block."""
+
+FIGURES = (
+    Figure("catching up", "blocks / CPU s"),
+    Figure("catching up, transactions", "transactions / CPU s"),
+    Figure("checkpoint start, early", "CPU s", better="lower"),
+    Figure("checkpoint start, late", "CPU s", better="lower"),
+)
+
+
+def measure(bench: Bench) -> None:
+    """Join three times: block by block, and at two checkpoints."""
+    blocks, accounts = bench.scaled(BLOCKS, EPOCH), bench.scaled(ACCOUNTS)
+    genesis = genesis_block(accounts)
+    servers: list[subprocess.Popen[str]] = []
+    with bench.folder() as folder:
+        build(folder / "1", genesis, blocks, TRANSACTIONS)
+        shutil.copytree(folder / "1", folder / "2")
+        source = Database.open(folder / "1", genesis.hash)
+        early, late = (Checkpoint(source.hash(number) or b"", number) for number in (blocks // 10, blocks))
+        source.close()
+        try:
+            addresses = []
+            for seed in (1, 2):
+                command = [sys.executable, "-m", __name__, str(folder / str(seed)), str(accounts), str(seed)]
+                servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT))
+                output = servers[-1].stdout
+                assert output is not None
+                addresses.append(output.readline().strip())
+            trio.run(join, bench, folder / "joins", genesis, addresses, blocks)
+            for when, checkpoint in (("early", early), ("late", late)):
+                place = folder / f"at-{checkpoint.number}"
+                place.mkdir()
+                bench.add(
+                    f"checkpoint start, {when}",
+                    trio.run(start_at, bench, place, genesis, addresses, checkpoint),
+                )
+        finally:
+            for server in servers:
+                server.terminate()
+                server.wait()
+
 
 def genesis_block(accounts: int) -> ExecutedBlock:
     """Return block 0 of a chain with so many accounts."""
@@ -61,7 +100,10 @@ def genesis_block(accounts: int) -> ExecutedBlock:
     return RUNTIME.build_genesis(
         {
             "coin": {"balances": [(owner, 10**24) for owner in owners]},
-            "validators": {"validators": [keypair.public for keypair in VALIDATORS]},
+            "validators": {
+                "validators": [keypair.public for keypair in VALIDATORS],
+                "config": set_rules(),
+            },
         },
         1_700_000_000_000,
     )
@@ -167,8 +209,8 @@ def timed(timers: Timers) -> Iterator[None]:
             setattr(owner, name, function)
 
 
-async def join(folder: Path, genesis: ExecutedBlock, addresses: list[str], blocks: int) -> None:
-    """Catch up block by block and print how that went."""
+async def join(bench: Bench, folder: Path, genesis: ExecutedBlock, addresses: list[str], blocks: int) -> None:
+    """Catch up block by block, and note where this process's time went."""
     chain = Chain(RUNTIME, Database.open(folder / "db", genesis.hash), genesis)
     network = real_network(chain, folder, 100, addresses)
     sync = Synchronizer(chain, margin=0, imported=lambda: None)
@@ -178,92 +220,41 @@ async def join(folder: Path, genesis: ExecutedBlock, addresses: list[str], block
         await nursery.start(network.run)
         while len(network.peers()) < len(addresses):
             await trio.sleep(0.01)
-        wall, cpu = time.perf_counter(), time.thread_time()
-        with timed(timers):
+        with bench.timed() as took, timed(timers):
             nursery.start_soon(sync.run)
             while chain.final_number < blocks:
                 await trio.sleep(0.01)
-        wall, cpu = time.perf_counter() - wall, time.thread_time() - cpu
         nursery.cancel_scope.cancel()
     chain.close()
-    print(
-        f"sync: {blocks} blocks in {wall:.1f} s: {blocks / wall:.0f} blocks/s; {cpu:.1f} s of CPU time: "
-        f"{blocks / cpu:.0f} blocks a CPU second"
-    )
-    shares = timers.spent | {"network, decoding and the rest": cpu - sum(timers.spent.values())}
-    for name, seconds in shares.items():
-        print(f"  {name:<32} {seconds:6.2f} s  {100 * seconds / cpu:3.0f} %")
+    bench.add("catching up", blocks / took.cpu_s)
+    bench.add("catching up, transactions", blocks * TRANSACTIONS / took.cpu_s)
+    spent = timers.spent | {"network, decoding and the rest": took.cpu_s - sum(timers.spent.values())}
+    shares = ", ".join(f"{name} {100 * seconds / took.cpu_s:.0f} %" for name, seconds in spent.items())
+    bench.note(f"catching up, {took.cpu_s:.1f} CPU s: {shares}")
 
 
 async def start_at(
-    folder: Path, genesis: ExecutedBlock, addresses: list[str], checkpoint: Checkpoint
-) -> None:
-    """Start from a checkpoint and print how that went."""
+    bench: Bench, folder: Path, genesis: ExecutedBlock, addresses: list[str], checkpoint: Checkpoint
+) -> float:
+    """Start from a checkpoint; return the CPU seconds."""
     empty = Chain(RUNTIME, Database.open(folder / "empty", genesis.hash), genesis)
     network = real_network(empty, folder, 101, addresses)
     async with trio.open_nursery() as nursery:
         await nursery.start(network.run)
         while len(network.peers()) < len(addresses):
             await trio.sleep(0.01)
-        wall, cpu = time.perf_counter(), time.process_time()
-        growing = StateImport.open(folder / "db.partial", genesis.hash, checkpoint.number, checkpoint.hash)
-        await CheckpointDownload(network, checkpoint, genesis.header).run(growing)
-        growing.install(folder / "db", genesis.hash)
-        chain = Chain(RUNTIME, Database.open(folder / "db", genesis.hash), genesis)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        with bench.timed() as took:
+            growing = StateImport.open(
+                folder / "db.partial", genesis.hash, checkpoint.number, checkpoint.hash
+            )
+            await CheckpointDownload(network, checkpoint, genesis.header).run(growing)
+            growing.install(folder / "db", genesis.hash)
+            chain = Chain(RUNTIME, Database.open(folder / "db", genesis.hash), genesis)
         nursery.cancel_scope.cancel()
-    entries = sum(1 for _ in chain.final_state().iterate(b""))
     empty.close()
     chain.close()
-    print(
-        f"checkpoint start at block {checkpoint.number:5}: {wall:.2f} s, {cpu:.2f} s of CPU time, {entries} entries"
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="How fast a node joins a chain.")
-    parser.add_argument("--blocks", type=int, default=2000)
-    parser.add_argument("--accounts", type=int, default=20_000)
-    parser.add_argument("--transactions", type=int, default=10, help="in each block")
-    parser.add_argument("--serve", nargs=2, metavar=("FOLDER", "SEED"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.serve:
-        serve(Path(given.serve[0]), given.accounts, int(given.serve[1]))
-        return
-    genesis = genesis_block(given.accounts)
-    servers: list[subprocess.Popen[str]] = []
-    with tempfile.TemporaryDirectory(prefix="pocl-bench-") as name:
-        folder = Path(name)
-        build(folder / "1", genesis, given.blocks, given.transactions)
-        shutil.copytree(folder / "1", folder / "2")
-        source = Database.open(folder / "1", genesis.hash)
-        early, late = (
-            Checkpoint(source.hash(number) or b"", number) for number in (given.blocks // 10, given.blocks)
-        )
-        source.close()
-        try:
-            addresses = []
-            for seed in (1, 2):
-                command = [sys.executable, __file__, "--serve", str(folder / str(seed)), str(seed)]
-                command += ["--accounts", str(given.accounts)]
-                servers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-                output = servers[-1].stdout
-                assert output is not None
-                addresses.append(output.readline().strip())
-            print(
-                f"{given.blocks} blocks of {given.transactions} transactions, {len(VALIDATORS)} validators, an "
-                f"epoch every {EPOCH} blocks, {given.accounts} accounts"
-            )
-            trio.run(join, folder / "joins", genesis, addresses, given.blocks)
-            for checkpoint in (early, late):
-                place = folder / f"at-{checkpoint.number}"
-                place.mkdir()
-                trio.run(start_at, place, genesis, addresses, checkpoint)
-        finally:
-            for server in servers:
-                server.terminate()
-                server.wait()
+    return took.cpu_s
 
 
 if __name__ == "__main__":
-    main()
+    serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -24,6 +24,8 @@ HASH_SIZE = 32
 ZERO_HASH = bytes(HASH_SIZE)
 """The Merkle root of no items."""
 
+_LEAF, _NODE = b"pocl/merkle-leaf/1", b"pocl/merkle-node/1"
+
 BLOB_CHUNK = 256 * 1024
 """Bytes of a blob's chunk."""
 
@@ -33,17 +35,14 @@ def hash256(domain: str, *parts: bytes) -> bytes:
 
     Parts are joined without separators: of several parts all but one must have a fixed size.
     """
-    state = hashlib.blake2b(domain.encode(), digest_size=HASH_SIZE)
-    for part in parts:
-        state.update(part)
-    return state.digest()
+    return hashlib.blake2b(b"".join((domain.encode(), *parts)), digest_size=HASH_SIZE).digest()
 
 
 def merkle_root(items: Sequence[bytes]) -> bytes:
     """Return the Merkle root of the items in their order (rules in the module's docstring)."""
     if not items:
         return ZERO_HASH
-    level = [_leaf(item) for item in items]
+    level = _leaves(items)
     while len(level) > 1:
         level = _parents(level)
     return _root(len(items), level[0])
@@ -53,7 +52,7 @@ def merkle_proof(items: Sequence[bytes], index: int) -> list[bytes]:
     """Return the siblings of item `index`, from the leaf up. Raise IndexError when there is no such item."""
     if not 0 <= index < len(items):
         raise IndexError(f"no item {index}: the list has {len(items)} items")
-    level = [_leaf(item) for item in items]
+    level = _leaves(items)
     siblings = []
     while len(level) > 1:
         if index ^ 1 < len(level):
@@ -109,11 +108,17 @@ def blob_name_of(size: int, hashes: Iterable[bytes]) -> bytes:
 
 
 def _leaf(item: bytes) -> bytes:
-    return hash256("pocl/merkle-leaf/1", item)
+    return hash256(_LEAF.decode(), item)
 
 
 def _node(left: bytes, right: bytes) -> bytes:
-    return hash256("pocl/merkle-node/1", left, right)
+    return hash256(_NODE.decode(), left, right)
+
+
+def _leaves(items: Sequence[bytes]) -> list[bytes]:
+    """Return the hashes of all leaves: _leaf written out, as a block has thousands of them."""
+    blake2b, domain = hashlib.blake2b, _LEAF
+    return [blake2b(domain + item, digest_size=HASH_SIZE).digest() for item in items]
 
 
 def _root(count: int, top: bytes) -> bytes:
@@ -121,5 +126,11 @@ def _root(count: int, top: bytes) -> bytes:
 
 
 def _parents(level: list[bytes]) -> list[bytes]:
-    parents = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+    """Return the next level: _node written out, for the same reason."""
+    blake2b, domain = hashlib.blake2b, _NODE
+    # Without a partner the last one is left out by zip, and moves up.
+    parents = [
+        blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
+        for left, right in zip(level[::2], level[1::2], strict=False)
+    ]
     return parents + level[-1:] if len(level) % 2 else parents

@@ -7,11 +7,12 @@ from typing import cast
 
 from pocl.v1.block_pb2 import EpochChange, EventRecord, Header
 from runtime import roles
-from runtime.blocks import BlockLimits
+from runtime.blocks import BlockLimits, VersionedState
 from runtime.frame.errors import DispatchError, InvalidBlock, InvalidTransaction, RuntimeFault
 from runtime.frame.pallet import Env, Origin, Pallet
 from runtime.state import Overlay, ReadState
 from runtime.transactions import CallDefect, Checked, check_due
+from runtime.tree import TreeUpdate, update
 
 
 class DoesNotFit(RuntimeFault):
@@ -99,6 +100,10 @@ class Execution:
             self.hook_weight += pallet.on_idle(max(0, space - self.total_weight))
         for pallet in self.pallets.values():
             pallet.on_finalize()
+
+    def state_tree(self, base: VersionedState) -> TreeUpdate:
+        """Return what this block makes of the tree of the state that it was executed on."""
+        return update(base, base.version, self.state.changes, self.header.number, self.state.before)
 
     def announced(self) -> EpochChange | None:
         """Return what the block announces when it closes its epoch."""

@@ -135,7 +135,7 @@ class Runtime:
             except (InvalidTransaction, DoesNotFit) as error:
                 raise InvalidBlock(f"block {header.number}, extrinsic {index}: {error}") from error
         execution.finalize()
-        tree = update(state, state.version, execution.state.changes, header.number)
+        tree = execution.state_tree(state)
         _compare(header, _closed(execution, tree, block.extrinsics))
         return _executed(execution, header, tree, block.extrinsics, block)
 
@@ -185,7 +185,7 @@ class Runtime:
                 included.append(data)
                 misfits = 0
         execution.finalize()
-        tree = update(state, state.version, execution.state.changes, header.number)
+        tree = execution.state_tree(state)
         return _executed(execution, _closed(execution, tree, included), tree, included)
 
     def validate_transaction(

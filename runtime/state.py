@@ -51,18 +51,23 @@ class Overlay:
     """Changes on top of a state that is left as it was.
 
     `changes` holds the net writes. Between `begin` and `commit` or `rollback` (which nest) the writes can be undone.
+    `before` holds what was read of the parent, which is asked once for each key.
     """
 
     def __init__(self, parent: ReadState) -> None:
         self.parent = parent
         self.changes: Changes = {}
+        self.before: dict[bytes, bytes | None] = {}
         # One undo record an open transaction: key -> (was in changes, value then).
         self._undo: list[dict[bytes, tuple[bool, bytes | None]]] = []
 
     def get(self, key: bytes) -> bytes | None:
         if key in self.changes:
             return self.changes[key]
-        return self.parent.get(key)
+        if key in self.before:
+            return self.before[key]
+        value = self.before[key] = self.parent.get(key)
+        return value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set `key` to `value`."""

@@ -29,6 +29,7 @@ from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownStat
 from node.storage.pruning import Oldest, Pruning, prune
 from node.storage.reverting import revert_last
 from node.storage.state import StateReader
+from node.storage.upper_nodes import UpperNodes
 from node.storage.writing import BlockWriter
 from pocl.v1.block_pb2 import Block, BlockEvents, EventRecord, Header
 from pocl.v1.consensus_pb2 import Justification
@@ -47,6 +48,7 @@ class Database:
         self.on_failure: Callable[[StorageError], None] | None = None
         """Called with each failure of the disk, from the thread that met it."""
         self._write_lock = threading.Lock()
+        self._upper_nodes = UpperNodes()
         pointer = db.get(schema.META_FINAL)
         self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :]) if pointer else None
         # The newest version that may be in the flat values: raised before a commit writes (see state.py).
@@ -97,6 +99,8 @@ class Database:
             except FAILURES as error:
                 raise self.failure(f"cannot write block {last}", error) from error
             self._final = (blocks[-1].header.number, blocks[-1].hash)
+            for block in blocks:
+                self._upper_nodes.follow(block.tree)
 
     def set_pruning(self, pruning: Pruning) -> None:
         """Keep from now on what `pruning` says, also after a restart. Raise StorageError when the disk fails."""
@@ -144,6 +148,7 @@ class Database:
                 raise self.failure(f"cannot take back block {number}", error) from error
             pointer = self.db.get(schema.META_FINAL)
             self._final = (schema.number_of(pointer[: schema.U64]), pointer[schema.U64 :])
+            self._upper_nodes.clear()
             self.newest_version = number - 1
         return number - 1
 
@@ -274,6 +279,10 @@ class Database:
                 yield entries
         except FAILURES as error:
             raise self.failure("cannot be read", error) from error
+
+    def get_node(self, key: bytes) -> bytes | None:
+        """Return the node of the state tree under `key`, or None."""
+        return self._upper_nodes.nodes.get(key) or self.get(schema.NODE + key)
 
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB, having told `on_failure` of it."""

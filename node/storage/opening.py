@@ -32,7 +32,7 @@ def open_database(path: Path, genesis_hash: bytes) -> plyvel.DB:
     _require_usable(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
-        db = plyvel.DB(str(path), create_if_missing=True, **_OPTIONS)
+        db = open_leveldb(path)
     except plyvel.CorruptionError as error:
         raise _damaged(path, reason(error)) from None
     except (plyvel.Error, OSError) as error:
@@ -54,6 +54,11 @@ def open_database(path: Path, genesis_hash: bytes) -> plyvel.DB:
         db.close()
         raise
     return db
+
+
+def open_leveldb(path: Path) -> plyvel.DB:
+    """Open LevelDB in directory `path`, made when there is none, with the node's options and without a look inside."""
+    return plyvel.DB(str(path), create_if_missing=True, **_OPTIONS)
 
 
 def _require_usable(path: Path) -> None:

@@ -32,6 +32,9 @@ class _Owner(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """Return the value under a full key."""
 
+    def get_node(self, key: bytes) -> bytes | None:
+        """Return the node of the state tree under `key`."""
+
     def failure(self, what: str, error: BaseException) -> StorageError:
         """Return the error to raise for a failure of LevelDB."""
 
@@ -88,7 +91,7 @@ class StateReader:
 
     def get_node(self, key: bytes) -> bytes | None:
         """Return the tree node under `key`, or None."""
-        node = self._owner.get(schema.NODE + key)
+        node = self._owner.get_node(key)
         if node is None:
             self.require_kept()
         return node

@@ -89,7 +89,8 @@ class BlockWriter:
         put = self._batch.put
         put(schema.HEADER + number, encode(block.header))
         put(schema.BODY + number, encode(Block(extrinsics=block.block.extrinsics)))
-        put(schema.EVENTS + number, encode(BlockEvents(events=block.events)))
+        # Made here, so no enum needs a look: there are thousands of records.
+        put(schema.EVENTS + number, BlockEvents(events=block.events).SerializeToString(deterministic=True))
         put(schema.HASH + number, block.hash)
         put(schema.NUMBER + block.hash, number)
         for index, data in enumerate(block.block.extrinsics):
@@ -124,5 +125,6 @@ class BlockWriter:
         put = self._batch.put
         for key, node in block.tree.nodes.items():
             put(schema.NODE + key, node)
+        stale = schema.stale_key(block.tree.version, schema.STALE_REPLACED, schema.NODE)
         for key in block.tree.stale:
-            put(schema.stale_key(block.tree.version, schema.STALE_REPLACED, schema.NODE + key), b"")
+            put(stale + key, b"")

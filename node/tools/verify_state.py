@@ -88,7 +88,7 @@ class _Trees:
 def _children(branch: Branch, path: bytes, depth: int) -> Iterator[tuple[bytes, bytes, bytes, int]]:
     place = path.ljust((depth >> 1) + 1, b"\0")
     for nibble in range(RADIX):
-        hash = branch.hashes[nibble]
+        hash = branch.child(nibble)
         if hash is not None:
             key = child_key(branch.versions[nibble], place, depth, nibble)
             yield key, hash, key[schema.U64 + 1 :], depth + 1

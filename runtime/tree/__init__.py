@@ -9,10 +9,11 @@ from runtime.proof import EMPTY_ROOT
 from runtime.tree.nodes import MissingNode, NodeReader, TreeUpdate, read_root, root_key
 from runtime.tree.prove import prove
 from runtime.tree.range import prove_range
-from runtime.tree.update import extend, update
+from runtime.tree.update import UPPER_LEVELS, extend, update
 
 __all__ = [
     "EMPTY_ROOT",
+    "UPPER_LEVELS",
     "MissingNode",
     "NodeReader",
     "TreeUpdate",

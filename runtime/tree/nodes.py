@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 from pocl.hashing import HASH_SIZE
 from runtime.frame.errors import RuntimeFault
-from runtime.proof import EMPTY_ROOT, leaf_hash, node_hash
+from runtime.proof import EMPTY_ROOT, leaf_hash
 
 RADIX = 16
 
@@ -33,6 +34,7 @@ _HEAD = struct.Struct(">BHH")
 _CHILDREN = [struct.Struct(f">{count}Q{f'{HASH_SIZE}s' * count}") for count in range(RADIX + 1)]
 _LOW = [[place for place in range(8) if bits >> place & 1] for bits in range(256)]
 _HIGH = [[place + 8 for place in places] for places in _LOW]
+_ABOVE_ALL = range(RADIX - 1, 0, -1)
 _NODE_DOMAIN = b"pocl/state-node/1"
 
 
@@ -74,84 +76,130 @@ class TreeUpdate:
 
 @dataclass(slots=True)
 class Branch:
-    """A branch in memory: a place in each list per nibble; None is an empty child."""
+    """A branch in memory, with the four binary levels inside it.
 
-    hashes: list[bytes | None]
+    Node i of the binary tree has the children 2i and 2i + 1; 1 is the root, RADIX + nibble a child of the branch.
+    """
+
+    nodes: list[bytes | None]
+    """The hash of each binary node; None for an empty one."""
+    single: list[bool]
+    """Of each binary node, whether it is a single leaf."""
     versions: list[int]
+    present: int
     leaves: int
+    """The bitmaps of the children and of those that are leaves."""
+    changed: set[int] | None
+    """The children above which the hashes are not computed yet; None: all, as the branch was decoded."""
 
     @classmethod
     def empty(cls) -> Branch:
         """Return a branch without children."""
-        return cls([None] * RADIX, [0] * RADIX, 0)
+        return cls([None] * (2 * RADIX), [False] * (2 * RADIX), [0] * RADIX, 0, 0, set())
 
     @classmethod
     def decode(cls, data: bytes) -> Branch:
         """Return the branch of bytes that `encode` made."""
         _, present, leaves = _HEAD.unpack_from(data)
-        places = _LOW[present & 0xFF] + _HIGH[present >> 8]
+        places = _places(present)
         fields = _CHILDREN[len(places)].unpack_from(data, _HEAD.size)
-        count = len(places)
-        if count == RADIX:
-            return cls(list(fields[RADIX:]), list(fields[:RADIX]), leaves)
-        branch = cls([None] * RADIX, [0] * RADIX, leaves)
-        for place, version, hash in zip(places, fields[:count], fields[count:], strict=True):
-            branch.versions[place] = version
-            branch.hashes[place] = hash
-        return branch
+        nodes: list[bytes | None] = [None] * (2 * RADIX)
+        single, versions = [False] * (2 * RADIX), [0] * RADIX
+        if len(places) == RADIX:
+            versions, nodes[RADIX:] = list(fields[:RADIX]), fields[RADIX:]
+        else:
+            for place, version, hash in zip(places, fields, fields[len(places) :], strict=False):
+                versions[place], nodes[RADIX + place] = version, hash
+        for place in _places(leaves):
+            single[RADIX + place] = True
+        return cls(nodes, single, versions, present, leaves, None)
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
-        places = [place for place, hash in enumerate(self.hashes) if hash is not None]
-        present = sum(1 << place for place in places)
+        places = _places(self.present)
         versions = [self.versions[place] for place in places]
-        hashes = [self.hashes[place] for place in places]
-        return _HEAD.pack(BRANCH, present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+        hashes = [self.nodes[RADIX + place] for place in places]
+        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+
+    def child(self, nibble: int) -> bytes | None:
+        """Return the hash of a child; None when there is none."""
+        return self.nodes[RADIX + nibble]
+
+    def is_leaf(self, nibble: int) -> bool:
+        """Return whether a child is a leaf."""
+        return self.single[RADIX + nibble]
+
+    def set_child(self, nibble: int, version: int, hash: bytes | None, leaf: bool) -> None:
+        """Put another child, or none, under a nibble."""
+        place = RADIX + nibble
+        self.nodes[place], self.single[place], self.versions[nibble] = hash, leaf, version
+        bit = 1 << nibble
+        self.present = self.present & ~bit if hash is None else self.present | bit
+        self.leaves = self.leaves | bit if leaf else self.leaves & ~bit
+        if self.changed is not None:
+            self.changed.add(place)
 
     def levels(self) -> list[tuple[list[bytes | None], list[bool]]]:
         """Return the binary levels of the branch, widest (16) first, root (1) last.
 
         A level is its hashes (None for an empty subtree), and for each whether it is a single leaf.
         """
-        hashes, single = self.hashes, [self.leaves >> place & 1 == 1 for place in range(RADIX)]
-        levels = [(hashes, single)]
-        while len(hashes) > 1:
-            hashes, single = _parents(hashes, single)
-            levels.append((hashes, single))
-        return levels
+        self.hash()
+        widths = (16, 8, 4, 2, 1)
+        return [(self.nodes[width : 2 * width], self.single[width : 2 * width]) for width in widths]
 
     def hash(self) -> bytes:
-        """Return the hash of the branch; it has at least two leaves below it."""
-        if None not in self.hashes:
-            return _top(cast(list[bytes], self.hashes))
-        return self.levels()[-1][0][0] or EMPTY_ROOT
+        """Return the hash of the branch: that of its binary root, once what changed below it is computed.
+
+        The hot loop of every update, hence node_hash written out.
+        """
+        nodes, single, blake2b, domain = self.nodes, self.single, hashlib.blake2b, _NODE_DOMAIN
+        above: Iterable[int] = _ABOVE_ALL
+        if self.changed is not None:
+            above = sorted({place >> up for place in self.changed for up in (1, 2, 3, 4)}, reverse=True)
+        for place in above:
+            left, right = nodes[2 * place], nodes[2 * place + 1]
+            if left and right:
+                nodes[place] = blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
+                single[place] = False
+            elif single[2 * place] or single[2 * place + 1]:
+                # A subtree with a single leaf is that leaf.
+                nodes[place], single[place] = left or right, True
+            elif left or right:
+                pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
+                nodes[place] = blake2b(domain + pair, digest_size=HASH_SIZE).digest()
+                single[place] = False
+            else:
+                nodes[place], single[place] = None, False
+        self.changed = set()
+        return nodes[1] or EMPTY_ROOT
 
 
-def _top(hashes: list[bytes]) -> bytes:
-    """Return the hash above a full level, in which nothing is empty, so nothing collapses: the usual branch
-    of a large tree, and the hot loop of every update, hence node_hash written out."""
-    blake2b, domain = hashlib.blake2b, _NODE_DOMAIN
-    while len(hashes) > 1:
-        hashes = [
-            blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
-            for left, right in zip(hashes[::2], hashes[1::2], strict=True)
-        ]
-    return hashes[0]
+class RecentBranches:
+    """Branches as they were written, by their bytes: the next version of one need not decode it, nor compute again
+    the hashes inside it above what does not change.
+
+    A branch is taken out to be changed, so mostly only those of the newest tree are here; the oldest goes first.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._branches: dict[bytes, Branch] = {}
+
+    def take(self, data: bytes) -> Branch:
+        """Return the branch of these bytes; the caller may change it."""
+        return self._branches.pop(data, None) or Branch.decode(data)
+
+    def put(self, data: bytes, branch: Branch) -> None:
+        """Remember a branch that nobody changes any more."""
+        self._branches[data] = branch
+        if len(self._branches) > self._most:
+            del self._branches[next(iter(self._branches))]
 
 
-def _parents(hashes: list[bytes | None], single: list[bool]) -> tuple[list[bytes | None], list[bool]]:
-    """Return the next binary level."""
-    above: list[bytes | None] = []
-    alone = []
-    for place in range(0, len(hashes), 2):
-        left, right = hashes[place], hashes[place + 1]
-        collapses = (single[place] and right is None) or (single[place + 1] and left is None)
-        alone.append(collapses)
-        if collapses or (left is None and right is None):
-            above.append(left or right)
-        else:
-            above.append(node_hash(left or EMPTY_ROOT, right or EMPTY_ROOT))
-    return above, alone
+def _places(bits: int) -> list[int]:
+    """Return the places of the bits that are set in a bitmap, ascending."""
+    return _LOW[bits & 0xFF] + _HIGH[bits >> 8]
 
 
 def node_key(version: int, path: bytes, depth: int) -> bytes:
@@ -166,6 +214,11 @@ def child_key(version: int, path: bytes, depth: int, nibble: int) -> bytes:
     half = depth >> 1
     last = path[half] & 0xF0 | nibble if depth & 1 else nibble << 4
     return version.to_bytes(8, "big") + bytes((depth + 1,)) + path[:half] + bytes((last,))
+
+
+def depth_of(key: bytes) -> int:
+    """Return the depth of the node under a key."""
+    return key[8]
 
 
 def root_key(version: int) -> bytes:

@@ -68,7 +68,7 @@ def _descend_in_branch(branch: Branch, nibble: int, siblings: list[bytes]) -> in
             return None
         if single[place]:
             start = place << height
-            return next(leaf for leaf in range(start, start + (1 << height)) if branch.leaves >> leaf & 1)
+            return next(leaf for leaf in range(start, start + (1 << height)) if branch.is_leaf(leaf))
         if height:
             siblings.append(levels[height - 1][0][(nibble >> (height - 1)) ^ 1] or b"")
     return nibble

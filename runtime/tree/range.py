@@ -10,6 +10,7 @@ from runtime.tree.nodes import (
     BRANCH,
     EMPTY,
     LEAF,
+    RADIX,
     Branch,
     Leaf,
     MissingNode,
@@ -63,8 +64,8 @@ def _leaves_from(reader: NodeReader, key: bytes, depth: int, start: bytes, tight
     # A node's key holds its path, packed: what child_key completes.
     place = key[9:]
     lowest = nibble_at(start, depth) if tight else 0
-    for nibble in range(lowest, len(branch.hashes)):
-        if branch.hashes[nibble] is not None:
+    for nibble in range(lowest, RADIX):
+        if branch.child(nibble) is not None:
             child = child_key(branch.versions[nibble], place, depth, nibble)
             yield from _leaves_from(reader, child, depth + 1, start, tight and nibble == lowest)
 
@@ -113,7 +114,7 @@ def _subtree(reader: NodeReader, branch: Branch, path: bytes, depth: int, height
 def _single(reader: NodeReader, branch: Branch, path: bytes, depth: int, height: int, place: int) -> Leaf:
     """Return the only leaf of a subtree inside a branch."""
     start = place << height
-    nibble = next(leaf for leaf in range(start, start + (1 << height)) if branch.leaves >> leaf & 1)
+    nibble = next(leaf for leaf in range(start, start + (1 << height)) if branch.is_leaf(leaf))
     return decode_leaf(read_node(reader, child_key(branch.versions[nibble], path, depth, nibble)))
 
 

@@ -8,11 +8,14 @@ Rules:
 - Every version writes a root node, also one that changes nothing: a copy of the root before, which thereby is
   stale. So the root of version v is always found under v.
 - Stale are the nodes of earlier versions that this one replaced, moved or removed: exactly those.
+- Who changes a key has mostly read it before. If it had a value, the leaf on the way to its path is its own, and is
+  replaced without being read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from runtime.proof import EMPTY_ROOT, key_path, value_hash
@@ -24,6 +27,7 @@ from runtime.tree.nodes import (
     Branch,
     Leaf,
     NodeReader,
+    RecentBranches,
     TreeUpdate,
     child_key,
     decode_leaf,
@@ -35,6 +39,11 @@ from runtime.tree.nodes import (
     stored_hash,
 )
 
+UPPER_LEVELS = 3
+"""Down to this depth nearly every block changes most branches of a large tree: at most 1 + 16 + 256 + 4096."""
+
+_RECENT = RecentBranches(3 * 4096 // 2)
+
 
 class _Change(NamedTuple):
     """What is to become of a leaf; a value hash of None is for one to be gone."""
@@ -42,6 +51,8 @@ class _Change(NamedTuple):
     path: bytes
     hashed_value: bytes | None
     key: bytes
+    replaces: bool
+    """Whether the key is known to have a leaf; without, it may have one too."""
 
 
 _Item = TypeVar("_Item", Leaf, _Change)
@@ -58,17 +69,22 @@ _Subtree = Leaf | bytes | None
 
 
 def update(
-    reader: NodeReader, base_version: int | None, changes: Mapping[bytes, bytes | None], new_version: int
+    reader: NodeReader,
+    base_version: int | None,
+    changes: Mapping[bytes, bytes | None],
+    new_version: int,
+    before: Mapping[bytes, bytes | None] = MappingProxyType({}),
 ) -> TreeUpdate:
     """Return what `changes` (key -> value, None deletes) make of the tree of `base_version`.
 
-    `base_version` None is the empty tree. Nothing is written: storing the result's nodes is up to the caller.
-    Raise MissingNode when a node of the base is not there.
+    `base_version` None is the empty tree. `before` is what is known already of the base's values: it saves reads.
+    Nothing is written: storing the result's nodes is up to the caller. Raise MissingNode when a node of the base
+    is not there.
     """
     if base_version is not None and new_version <= base_version:
         raise ValueError(f"version {new_version} cannot follow version {base_version}")
     writer = _Writer(reader, new_version)
-    root = writer.root(base_version, _sorted(changes))
+    root = writer.root(base_version, _sorted(changes, before))
     return TreeUpdate(new_version, root, writer.nodes, writer.stale)
 
 
@@ -80,15 +96,20 @@ def extend(reader: NodeReader, version: int, entries: Mapping[bytes, bytes], *, 
     another.
     """
     writer = _Writer(reader, version)
-    root = writer.root(None if first else version, _sorted(entries))
+    root = writer.root(None if first else version, _sorted(entries, {}))
     return TreeUpdate(version, root, writer.nodes, [key for key in writer.stale if key not in writer.nodes])
 
 
-def _sorted(changes: Mapping[bytes, bytes | None]) -> list[_Change]:
-    return sorted(
-        _Change(key_path(key), None if value is None else value_hash(value), key)
-        for key, value in changes.items()
-    )
+def _sorted(changes: Mapping[bytes, bytes | None], before: Mapping[bytes, bytes | None]) -> list[_Change]:
+    """Return the changes in the order of their paths, without those known to change nothing."""
+    found = []
+    for key, value in changes.items():
+        known = before.get(key)
+        if value != known or key not in before:
+            hashed = None if value is None else value_hash(value)
+            found.append(_Change(key_path(key), hashed, key, known is not None))
+    found.sort()
+    return found
 
 
 class _Writer:
@@ -130,15 +151,25 @@ class _Writer:
         """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below it."""
         if data[0] == LEAF:
             return self._apply_to_leaf(key, data, depth, items)
-        branch, path = Branch.decode(data), items[0][0]
+        branch, path = _RECENT.take(data) if depth <= UPPER_LEVELS else Branch.decode(data), items[0][0]
         placed: list[tuple[int, Leaf]] = []
         subtree: _Subtree | _Unchanged
         changed = False
         for nibble, part in _by_nibble(items, depth):
-            if branch.hashes[nibble] is None:
+            old = branch.child(nibble)
+            if old is None:
                 subtree = self._build(_live(part), depth + 1)
                 if subtree is None:
                     continue
+            elif part[0].replaces and len(part) == 1 and branch.is_leaf(nibble):
+                leaf = _leaf(part[0])
+                hash = None if leaf is None else leaf.hash
+                if hash != old:
+                    changed = True
+                    self.stale.append(child_key(branch.versions[nibble], path, depth, nibble))
+                    branch.set_child(nibble, self.version, hash, leaf is not None)
+                    placed += [] if leaf is None else [(nibble, leaf)]
+                continue
             else:
                 child = child_key(branch.versions[nibble], path, depth, nibble)
                 subtree = self._apply(child, read_node(self.reader, child), depth + 1, part)
@@ -147,6 +178,7 @@ class _Writer:
             changed = True
             self._set_child(branch, nibble, subtree, placed)
         if not changed:
+            self._keep(data, branch, depth)
             return _UNCHANGED
         self.stale.append(key)
         return self._finish(branch, path, depth, placed)
@@ -177,30 +209,33 @@ class _Writer:
     def _set_child(
         self, branch: Branch, nibble: int, subtree: _Subtree, placed: list[tuple[int, Leaf]]
     ) -> None:
-        branch.versions[nibble] = self.version
-        branch.leaves &= ~(1 << nibble)
         if isinstance(subtree, Leaf):
-            branch.leaves |= 1 << nibble
-            branch.hashes[nibble] = subtree.hash
+            branch.set_child(nibble, self.version, subtree.hash, True)
             placed.append((nibble, subtree))
         else:
-            branch.hashes[nibble] = subtree
+            branch.set_child(nibble, self.version, subtree, False)
 
     def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, Leaf]]) -> _Subtree:
         """Write the branch and its new leaves, unless one leaf or nothing is left: then hand that up."""
-        children = RADIX - branch.hashes.count(None)
-        if children == 0:
+        hash = branch.hash()
+        if hash == EMPTY_ROOT:
             return None
-        if children == 1 and branch.leaves:
+        if branch.single[1]:
             return placed[0][1] if placed else self._take_leaf(branch, path, depth)
         for nibble, leaf in placed:
             self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(leaf)
-        self.nodes[node_key(self.version, path, depth)] = branch.encode()
-        return branch.hash()
+        data = self.nodes[node_key(self.version, path, depth)] = branch.encode()
+        self._keep(data, branch, depth)
+        return hash
+
+    def _keep(self, data: bytes, branch: Branch, depth: int) -> None:
+        """Remember an upper branch as it is stored."""
+        if depth <= UPPER_LEVELS:
+            _RECENT.put(data, branch)
 
     def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> Leaf:
         """Take the one stored leaf below a collapsing branch out of its place."""
-        nibble = branch.leaves.bit_length() - 1
+        nibble = next(nibble for nibble in range(RADIX) if branch.is_leaf(nibble))
         key = child_key(branch.versions[nibble], path, depth, nibble)
         self.stale.append(key)
         return decode_leaf(read_node(self.reader, key))
@@ -210,8 +245,12 @@ class _Writer:
         return leaf.hash
 
 
+def _leaf(item: _Change) -> Leaf | None:
+    return None if item.hashed_value is None else Leaf(item.path, item.hashed_value, item.key)
+
+
 def _live(items: list[_Change]) -> list[Leaf]:
-    return [Leaf(path, hashed, key) for path, hashed, key in items if hashed is not None]
+    return [leaf for item in items if (leaf := _leaf(item)) is not None]
 
 
 def _by_nibble(items: list[_Item], depth: int) -> Iterator[tuple[int, list[_Item]]]:

@@ -207,7 +207,7 @@ MUTANTS = (
     mutant(
         "tree-delete-without-collapse",
         _UPDATE,
-        "        if children == 1 and branch.leaves:",
+        "        if branch.single[1]:",
         "        if False:",
         _TREE,
         why="the root depends on history: two nodes with the same entries disagree",
@@ -215,8 +215,8 @@ MUTANTS = (
     mutant(
         "tree-live-node-called-stale",
         _UPDATE,
-        "        if not changed:\n            return _UNCHANGED\n        self.stale.append(key)",
-        "        self.stale.append(key)\n        if not changed:\n            return _UNCHANGED",
+        "        if not changed:\n            self._keep(data, branch, depth)",
+        "        if not changed:\n            self.stale.append(key)\n            self._keep(data, branch, depth)",
         _TREE,
         why="the pruner deletes a node that every later state needs",
     ),

@@ -69,6 +69,15 @@ class Tree:
                 entries[key] = value
         made = update(self.nodes, self.latest, changes, len(self.versions))
         assert not made.nodes.keys() & self.nodes.keys(), "a stored node was written again"
+        reads = self.nodes.reads
+        for step in (1, 2):
+            # What the writer knows of the values before saves reads and changes nothing.
+            before = (
+                {key: self.versions[-1].get(key) for key in list(changes)[::step]} if self.versions else {}
+            )
+            told = update(self.nodes, self.latest, changes, len(self.versions), before)
+            assert (told.root, told.nodes, sorted(told.stale)) == (made.root, made.nodes, sorted(made.stale))
+        self.nodes.reads = reads
         self.nodes.update(made.nodes)
         self.versions.append(entries)
         self.updates.append(made)
@@ -83,7 +92,8 @@ class Tree:
             found.add(key)
             if self.nodes[key][0] == BRANCH:
                 branch = Branch.decode(self.nodes[key])
-                assert RADIX - branch.hashes.count(None) > 1 or not branch.leaves, "a branch did not collapse"
+                branch.hash()
+                assert not branch.single[1], "a branch did not collapse"
                 pending += _children(key, branch)
         return found
 
@@ -96,8 +106,8 @@ class Tree:
 def _children(key: bytes, branch: Branch) -> list[bytes]:
     depth, place = key[8], key[9:]
     children = []
-    for nibble, hash in enumerate(branch.hashes):
-        if hash is not None:
+    for nibble in range(RADIX):
+        if branch.child(nibble) is not None:
             packed = place[:-1] + bytes([place[-1] | nibble]) if depth % 2 else place + bytes([nibble << 4])
             children.append(branch.versions[nibble].to_bytes(8, "big") + bytes([depth + 1]) + packed)
     return children

@@ -258,7 +258,8 @@ def test_wrong_uses_are_errors() -> None:
 )
 def test_a_branch_survives_its_bytes(children: dict[int, tuple[int, bytes]], leaves: int) -> None:
     branch = Branch.empty()
-    branch.leaves = leaves
     for nibble, (version, hash) in children.items():
-        branch.versions[nibble], branch.hashes[nibble] = version, hash
-    assert Branch.decode(branch.encode()) == branch
+        branch.set_child(nibble, version, hash, bool(leaves >> nibble & 1))
+    decoded = Branch.decode(branch.encode())
+    assert decoded.hash() == branch.hash()
+    assert decoded == branch
