@@ -49,8 +49,8 @@ ROUND_VIEWS_AFTER = 150
 """Views until a round has ended: every phase may last until its deadline, with a block each heartbeat."""
 
 ROUND_MS_AFTER = 180_000
-"""Virtual time a round may take: with two preferred leaders, one of them nine seconds ahead, every other view lasts until the
-longest timeout."""
+"""Virtual time a round may take: with two preferred leaders, one of them nine seconds ahead, every other view lasts
+until the longest timeout."""
 
 CHANGING = 0.25
 """The share of seeds in which the validator set changes."""
