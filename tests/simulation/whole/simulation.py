@@ -40,13 +40,17 @@ BLOCKS_AFTER = 4
 """Final blocks that every honest node must add after the network heals."""
 
 MS_AFTER = 60_000
-"""Virtual time they may take, and each round."""
+"""Virtual time they may take."""
 
 VIEWS_AFTER = 40
 """Views they may take, epochs' together."""
 
 ROUND_VIEWS_AFTER = 150
 """Views until a round has ended: every phase may last until its deadline, with a block each heartbeat."""
+
+ROUND_MS_AFTER = 180_000
+"""Virtual time a round may take: with two preferred leaders, one of them nine seconds ahead, every other view lasts
+until the longest timeout."""
 
 CHANGING = 0.25
 """The share of seeds in which the validator set changes."""
@@ -152,7 +156,7 @@ class Simulation:
             def ended(last: int = last) -> bool:
                 return self.epoch > last and not self._open_calls()
 
-            self.network.run(self.network.now + MS_AFTER, ended)
+            self.network.run(self.network.now + ROUND_MS_AFTER, ended)
             self._check_progress(
                 ended(), before, ROUND_VIEWS_AFTER, f"epoch {last + 1} with every client's call"
             )
