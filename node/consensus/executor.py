@@ -15,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from node.chain import Chain, UnknownParent
 from node.chain_spec import ConsensusSpec
@@ -122,20 +122,20 @@ class Executor:
         pallets = self._chain.pallets(self._chain.state_after(parent_hash))
 
         def found() -> bool:
-            if next(iter(self.candidates(parent_hash)), None) is not None:
+            if next(self.candidates(parent_hash), None) is not None:
                 return True
             return needs_block(pallets, max(self._now_ms(), parent_ms + 1))
 
         return found
 
-    def candidates(self, parent_hash: bytes) -> list[bytes]:
-        """Return what a block on this parent should include, best first."""
+    def candidates(self, parent_hash: bytes) -> Iterator[bytes]:
+        """Return what a block on this parent should include, best first, as the pool is now."""
         included: set[bytes] = set()
         block_hash = parent_hash
         while (executed := self._chain.executed(block_hash)) is not None:
             included.update(extrinsic_hash(data) for data in executed.block.extrinsics)
             block_hash = executed.header.parent_hash
-        return [entry.data for entry in self._pool.ready(exclude=included)]
+        return (entry.data for entry in self._pool.ready(exclude=included))
 
     def build(self, request: t.Build) -> t.Built:
         """Build the block."""
