@@ -38,6 +38,7 @@ from runtime.blocks import ExecutedBlock, VersionedState, header_hash
 from runtime.certificates import Verify, verify_justification
 from runtime.executive import OnRefused, Runtime
 from runtime.frame import InvalidBlock, Pallet
+from runtime.validation import Validation
 
 MAX_FORKS = 64
 """Executed blocks kept beside the best branch."""
@@ -89,6 +90,7 @@ class Chain:
         self._lock = threading.RLock()
         self._final = (header, hash)
         self._best = hash
+        self._validation: tuple[tuple[Header, bytes], Validation | None] = (self._final, None)
         # Executed and not final, in the order of execution: parents before children.
         self._blocks: dict[bytes, ExecutedBlock] = {}
         self._recent: dict[bytes, ExecutedBlock] = {}
@@ -179,6 +181,16 @@ class Chain:
     def pallets(self, state: VersionedState) -> Mapping[str, Pallet]:
         """Return the runtime's pallets bound to a look at a state."""
         return self.runtime.bind(state, genesis_hash=self.genesis_hash)
+
+    def validation(self) -> Validation:
+        """Return what judges extrinsics on the last final state; it is made once a block."""
+        final, validation = self._validation
+        if validation is None or final is not self._final:
+            self._validation = final, validation = (
+                self._final,
+                self.runtime.validation(self.final_state(), self.final, self.genesis_hash),
+            )
+        return validation
 
     # Going on.
 

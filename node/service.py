@@ -256,10 +256,7 @@ class Node:
     # What others bring.
 
     def _validate(self, data: bytes) -> ValidTransaction:
-        chain = self.chain
-        return chain.runtime.validate_transaction(
-            chain.final_state(), chain.final, chain.genesis_hash, data, verified=self.pool.verified
-        )
+        return self.chain.validation()(data, self.pool.verified)
 
     def _submit(self, data: bytes) -> bytes:
         self.pool.submit(data)

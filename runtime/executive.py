@@ -39,8 +39,9 @@ from runtime.frame import metadata
 from runtime.frame.errors import GenesisError, InvalidBlock, InvalidTransaction, RuntimeFault
 from runtime.frame.pallet import OPERATIONAL, CallInfo, Pallet
 from runtime.state import MemoryState, ReadState
-from runtime.transactions import Checked, DryRun, Rules, ValidTransaction, check, valid
+from runtime.transactions import DryRun, Rules, ValidTransaction, check
 from runtime.tree import TreeUpdate, update
+from runtime.validation import Validation, check_fitting
 
 OnRefused = Callable[[bytes, RuntimeFault], None]
 """Told of each extrinsic that a proposal leaves out, before the next one is asked for, and why: DoesNotFit,
@@ -201,15 +202,19 @@ class Runtime:
 
         `state` is the one after `parent`. Raise InvalidTransaction with its code (runtime/transactions.py).
         """
-        execution, checked = self._next(state, parent, genesis_hash, data, verified)
-        return valid(checked, future=execution.is_future(checked))
+        return self.validation(state, parent, genesis_hash)(data, verified)
+
+    def validation(self, state: ReadState, parent: Header, genesis_hash: bytes) -> Validation:
+        """Return `validate_transaction` for one state, which is cheaper than that for many extrinsics."""
+        return Validation(self._rules(genesis_hash), lambda: self._next(state, parent, genesis_hash))
 
     def dry_run(self, state: ReadState, parent: Header, genesis_hash: bytes, data: bytes) -> DryRun:
         """Return what an extrinsic would do right after `parent`, whose state this is; write nothing.
 
         Raise InvalidTransaction when the next block may not contain it.
         """
-        execution, checked = self._next(state, parent, genesis_hash, data, ())
+        execution = self._next(state, parent, genesis_hash)
+        checked = check_fitting(self._rules(genesis_hash), execution, data, ())
         error = execution.apply(checked)
         return DryRun(
             ok=error is None,
@@ -254,10 +259,8 @@ class Runtime:
         execution.initialize(self.spec_version)
         return execution
 
-    def _next(
-        self, state: ReadState, parent: Header, genesis_hash: bytes, data: bytes, verified: Container[bytes]
-    ) -> tuple[Execution, Checked]:
-        """Return a block after `parent` without author or hooks, and an extrinsic that was checked for it."""
+    def _next(self, state: ReadState, parent: Header, genesis_hash: bytes) -> Execution:
+        """Return a block after `parent` without author or hooks."""
         header = Header(
             parent_hash=header_hash(parent),
             number=parent.number + 1,
@@ -265,14 +268,9 @@ class Runtime:
             timestamp_ms=parent.timestamp_ms + 1,
             author=bytes(PUBLIC_SIZE),
         )
-        checked = check(self._rules(genesis_hash), data, header.number, verified)
         execution = self._execution(state, header, genesis_hash)
         execution.begin_extrinsics()
-        try:
-            execution.require_space(checked)
-        except DoesNotFit as error:
-            raise InvalidTransaction("malformed", f"too large for any block: {error}") from None
-        return execution, checked
+        return execution
 
 
 def state_root(entries: Mapping[bytes, bytes]) -> bytes:

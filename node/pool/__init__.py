@@ -12,8 +12,8 @@ Rules:
   and they make place for those that are due;
 - a signature is verified once: `verified` names the extrinsics that validation has passed, and execution may
   rely on it;
-- nothing invalid stays: each block takes out what it included and what expired, and validates again the
-  operational ones and those of the senders it touched.
+- each block takes out what it included and what expired, and validates again the operational ones and, of the
+  senders it touched, the first normal one that stays; those behind it are judged when they are first.
 
 The pool has no clock, no I/O and no locks: it belongs to one thread.
 """

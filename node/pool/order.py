@@ -33,16 +33,16 @@ class PoolTransaction:
 class SenderQueue:
     """The normal transactions of one sender, by nonce.
 
-    One is ready when the state awaits its nonce, or when the one before it is ready too. `ready` is a new
-    tuple after every change, in the order of nonces, so that an iterator may keep an old one.
+    One is ready when the state awaits its nonce, or when the one before it is ready too. `ready` is in the order
+    of nonces.
     """
 
     __slots__ = ("entries", "ready", "ready_hashes", "tail_rank", "version")
 
     def __init__(self) -> None:
         self.entries: dict[int, PoolTransaction] = {}
-        self.ready: tuple[PoolTransaction, ...] = ()
-        self.ready_hashes: frozenset[bytes] = frozenset()
+        self.ready: list[PoolTransaction] = []
+        self.ready_hashes: set[bytes] = set()
         self.tail_rank: tuple[bool, int, int] = (False, 0, 0)
         self.version = 0
 
@@ -58,12 +58,28 @@ class SenderQueue:
             entry = self.entries[nonce]
             if not entry.future or (ready and ready[-1].nonce == nonce - 1):
                 ready.append(entry)
-        self.ready = tuple(ready)
-        self.ready_hashes = frozenset(entry.hash for entry in ready)
+        self.ready = ready
+        self.ready_hashes = {entry.hash for entry in ready}
         tail = self.tail
         # Nothing is included before its predecessors: the tail is worth as little as the least of them.
         worth = min(entry.priority for entry in self.entries.values())
         self.tail_rank = (tail.hash in self.ready_hashes, worth, -tail.sequence)
+
+    def extend(self, entry: PoolTransaction) -> bool:
+        """Make the newest of `entries` the last ready one, if all are ready and it follows them; tell whether.
+
+        The same as `refresh` then, at a cost that does not grow with the queue.
+        """
+        ready = self.ready
+        if len(ready) != len(self.entries) - 1 or (
+            entry.nonce != ready[-1].nonce + 1 if ready else entry.future
+        ):
+            return False
+        worth = min(entry.priority, self.tail_rank[1]) if ready else entry.priority
+        ready.append(entry)
+        self.ready_hashes.add(entry.hash)
+        self.tail_rank = (True, worth, -entry.sequence)
+        return True
 
 
 class EvictionOrder:

@@ -41,7 +41,7 @@ class TransactionPool:
         self._listeners: dict[object, Callable[[PoolEvent], None]] = {}
         # Since the last _emit: what to tell, and what was ready in each queue that changed.
         self._events: list[PoolEvent] = []
-        self._before: dict[bytes, frozenset[bytes]] = {}
+        self._before: dict[bytes, set[bytes]] = {}
 
     def __len__(self) -> int:
         return len(self._transactions)
@@ -125,7 +125,7 @@ class TransactionPool:
         include already: they are passed over, and their senders' next ones follow.
         """
         operational = [entry for entry in self._operational.values() if not entry.future]
-        return ReadyIterator(operational, (queue.ready for queue in self._queues.values()), exclude)
+        return ReadyIterator(operational, (tuple(queue.ready) for queue in self._queues.values()), exclude)
 
     def remove(self, hash: bytes, reason: str) -> None:
         """Drop a transaction that proved impossible to include. One that is not here is nobody's loss."""
@@ -145,16 +145,20 @@ class TransactionPool:
             self._validate = validate
         touched = set()
         for data in included:
-            touched.add(Extrinsic.FromString(data).signer)
             entry = self._transactions.get(extrinsic_hash(data))
-            if entry is not None:
+            if entry is None:
+                touched.add(Extrinsic.FromString(data).signer)
+            else:
+                touched.add(entry.signer)
                 self._take_out(entry)
         touched |= self._expire(number)
-        entries = list(self._operational.values())
-        for signer in touched & self._queues.keys():
-            entries += self._queues[signer].entries.values()
-        for entry in entries:
+        for entry in list(self._operational.values()):
             self._revalidate(entry)
+        for signer in touched & self._queues.keys():
+            entries = self._queues[signer].entries
+            # What becomes ready behind the first one that stays does so through it (SenderQueue).
+            while entries and not self._revalidate(entries[min(entries)]):
+                pass
         self._refresh(touched)
         self._emit()
 
@@ -235,6 +239,10 @@ class TransactionPool:
         """Take in a normal transaction and take out what must leave for it; an error leaves all as before."""
         removed = self._make_place(entry)
         self._put(entry)
+        if not removed and not self._over_limits() and self._queues[entry.signer].extend(entry):
+            self._eviction.push(entry.signer)
+            self._announce_ready(entry.hash)
+            return
         self._refresh([entry.signer])
         while self._over_limits():
             victim = self._eviction.worst()
@@ -319,22 +327,23 @@ class TransactionPool:
                 signers.add(entry.signer)
         return signers
 
-    def _revalidate(self, entry: PoolTransaction) -> None:
-        """Validate again on the newest state. A normal one's sender is due for _refresh."""
+    def _revalidate(self, entry: PoolTransaction) -> bool:
+        """Validate again on the newest state; False when it left. A normal one's sender is due for _refresh."""
         try:
             fresh = self._validated(entry.hash, entry.data, entry.sequence)
         except InvalidTransaction as error:
             self._drop(entry, str(error))
-            return
+            return False
         self._transactions[entry.hash] = fresh
         if not entry.operational:
             self._queues[entry.signer].entries[entry.nonce] = fresh
-            return
+            return True
         self._operational[entry.provides] = fresh
         if entry.future and not fresh.future:
             self._announce_ready(entry.hash)
         elif fresh.future and not entry.future:
             self._announce_future(entry.hash)
+        return True
 
     def _refresh(self, signers: Iterable[bytes]) -> None:
         """Bring the queues of these senders up to date after changes of their entries."""

@@ -17,9 +17,12 @@ from google.protobuf.message import DecodeError
 
 from node.rpc.auth import is_worker
 from node.rpc.errors import exhausted, fault_of, invalid, stopping
-from node.rpc.limits import RateLimit, RpcLimits, StreamLimit, host_of
+from node.rpc.limits import RateLimit, RpcLimits, StreamLimit, host_of, is_loopback
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_NOTHING = nullcontext()
+"""It may be entered by many at once."""
 
 
 class _Malformed:
@@ -37,6 +40,9 @@ class Guard(grpc.ServerInterceptor):
         self._rate = RateLimit(limits.calls_per_second, limits.burst)
         self._streams = StreamLimit(limits.streams, limits.streams_per_host)
         self._worker_streams = StreamLimit(limits.worker_streams, limits.worker_streams)
+        self._loopback_factor = limits.loopback_factor
+        # Wrapped once, not for each call: method -> (as the server has it, wrapped).
+        self._handlers: dict[str, tuple[_Handler, _Handler]] = {}
         self._closed = False
 
     def close(self) -> None:
@@ -53,6 +59,12 @@ class Guard(grpc.ServerInterceptor):
         if handler is None:
             return None
         method = handler_call_details.method
+        known = self._handlers.get(method)
+        if known is None or known[0] is not handler:
+            known = self._handlers[method] = handler, self._wrapped(handler, method)
+        return known[1]
+
+    def _wrapped(self, handler: _Handler, method: str) -> _Handler:
         decode = _tolerant(handler.request_deserializer)
         encode = handler.response_serializer
         streaming = handler.request_streaming or handler.response_streaming
@@ -100,11 +112,12 @@ class Guard(grpc.ServerInterceptor):
         if self._closed:
             raise stopping()
         if is_worker(context, self._token):
-            return self._worker_streams.hold("worker") if streaming else nullcontext()
-        host = host_of(context.peer())
-        if not self._rate.take(host):
+            return self._worker_streams.hold("worker") if streaming else _NOTHING
+        peer = context.peer()
+        host = host_of(peer)
+        if not self._rate.take(host, self._loopback_factor if is_loopback(peer) else 1.0):
             raise exhausted("too many calls from your address: slow down")
-        return self._streams.hold(host) if streaming else nullcontext()
+        return self._streams.hold(host) if streaming else _NOTHING
 
 
 def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:

@@ -28,6 +28,8 @@ class RpcLimits:
     calls_per_second: float = 1000.0
     """Of one host, on average."""
     burst: float = 2000.0
+    loopback_factor: float = 4.0
+    """So many times more for this machine itself: who runs there takes the node's processor time anyhow."""
     max_receive_bytes: int = 4 * 2**20
     max_send_bytes: int = 64 * 2**20
 
@@ -50,12 +52,12 @@ class RateLimit:
         # host -> (tokens, when), least recently used first.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, host: str) -> bool:
-        """Take one token of a host; False when it has none left."""
+    def take(self, host: str, factor: float = 1.0) -> bool:
+        """Take one token of a host, whose rate and burst are `factor` times the usual; False when it has none."""
         with self._lock:
-            now = self._clock()
-            tokens, since = self._buckets.pop(host, (self._burst, now))
-            tokens = min(self._burst, tokens + (now - since) * self._per_second)
+            now, burst = self._clock(), self._burst * factor
+            tokens, since = self._buckets.pop(host, (burst, now))
+            tokens = min(burst, tokens + (now - since) * self._per_second * factor)
             allowed = tokens >= 1
             self._buckets[host] = (tokens - 1 if allowed else tokens, now)
             # A forgotten host starts with a full bucket: the bound on memory is worth that.

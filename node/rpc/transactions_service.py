@@ -10,7 +10,7 @@ import grpc
 
 from node.pool import PoolError
 from node.rpc.context import RpcContext
-from node.rpc.errors import invalid, not_found, reason_of
+from node.rpc.errors import fault_of, invalid, not_found
 from node.rpc.tracker import TransactionTracker, Watcher, settlements
 from pallets.coin import Coin
 from pocl.extrinsics import U128_MAX, extrinsic_hash, u128
@@ -105,7 +105,8 @@ class TransactionsService(TransactionsServiceServicer):
         try:
             return pb.SubmitResult(hash=self._node.submit(data))
         except (InvalidTransaction, PoolError) as error:
-            return pb.SubmitResult(hash=extrinsic_hash(data), error=reason_of(error))
+            fault = fault_of(error, "SubmitBatch")
+            return pb.SubmitResult(hash=extrinsic_hash(data), error=fault.message, code=fault.code.value[0])
 
     def _follow(
         self, watcher: Watcher, context: grpc.ServicerContext, settled_until: int = 0

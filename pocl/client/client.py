@@ -237,7 +237,10 @@ class Client:
         return self._connection.call(self._connection.transactions.Submit, request).hash
 
     def submit_batch(self, extrinsics: Sequence[bytes]) -> list[transactions_service_pb2.SubmitResult]:
-        """Submit up to 1000 extrinsics; each result has its own hash and error (empty = accepted)."""
+        """Submit up to 1000 extrinsics; each result has its own hash, error (empty = accepted) and code.
+
+        A code of 8 (RESOURCE_EXHAUSTED) says that the pool is full: submit that one again after a block.
+        """
         request = transactions_service_pb2.SubmitBatchRequest(extrinsics=extrinsics)
         return list(self._connection.call(self._connection.transactions.SubmitBatch, request).results)
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from pocl.v1 import block_pb2 as pocl_dot_v1_dot_block__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pocl/v1/transactions_service.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\"\"\n\rSubmitRequest\x12\x11\n\textrinsic\x18\x01 \x01(\x0c\"\x1e\n\x0eSubmitResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"(\n\x12SubmitBatchRequest\x12\x12\n\nextrinsics\x18\x01 \x03(\x0c\"+\n\x0cSubmitResult\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\r\n\x05\x65rror\x18\x02 \x01(\t\"=\n\x13SubmitBatchResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.pocl.v1.SubmitResult\"\x1c\n\x0cWatchRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"\xc4\x02\n\x11TransactionStatus\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.pocl.v1.TransactionStatus.Kind\x12\x12\n\nblock_hash\x18\x02 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x03 \x01(\x04\x12\x17\n\x0f\x65xtrinsic_index\x18\x04 \x01(\r\x12$\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x14.pocl.v1.EventRecord\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\r\n\x05round\x18\x07 \x01(\x04\"y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\n\n\x06\x46UTURE\x10\x02\x12\x0c\n\x08INCLUDED\x10\x03\x12\r\n\tFINALIZED\x10\x04\x12\x0b\n\x07SETTLED\x10\x05\x12\x0b\n\x07\x44ROPPED\x10\x06\x12\r\n\tCANCELLED\x10\x07\"n\n\x0e\x44ryRunResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x03 \x01(\x0c\x12\x0e\n\x06weight\x18\x04 \x01(\x04\x12$\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x14.pocl.v1.EventRecord2\xdb\x02\n\x13TransactionsService\x12\x39\n\x06Submit\x12\x16.pocl.v1.SubmitRequest\x1a\x17.pocl.v1.SubmitResponse\x12H\n\x0bSubmitBatch\x12\x1b.pocl.v1.SubmitBatchRequest\x1a\x1c.pocl.v1.SubmitBatchResponse\x12\x46\n\x0eSubmitAndWatch\x12\x16.pocl.v1.SubmitRequest\x1a\x1a.pocl.v1.TransactionStatus0\x01\x12<\n\x05Watch\x12\x15.pocl.v1.WatchRequest\x1a\x1a.pocl.v1.TransactionStatus0\x01\x12\x39\n\x06\x44ryRun\x12\x16.pocl.v1.SubmitRequest\x1a\x17.pocl.v1.DryRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"pocl/v1/transactions_service.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\"\"\n\rSubmitRequest\x12\x11\n\textrinsic\x18\x01 \x01(\x0c\"\x1e\n\x0eSubmitResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"(\n\x12SubmitBatchRequest\x12\x12\n\nextrinsics\x18\x01 \x03(\x0c\"9\n\x0cSubmitResult\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04\x63ode\x18\x03 \x01(\r\"=\n\x13SubmitBatchResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.pocl.v1.SubmitResult\"\x1c\n\x0cWatchRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"\xc4\x02\n\x11TransactionStatus\x12-\n\x04kind\x18\x01 \x01(\x0e\x32\x1f.pocl.v1.TransactionStatus.Kind\x12\x12\n\nblock_hash\x18\x02 \x01(\x0c\x12\x14\n\x0c\x62lock_number\x18\x03 \x01(\x04\x12\x17\n\x0f\x65xtrinsic_index\x18\x04 \x01(\r\x12$\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x14.pocl.v1.EventRecord\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\r\n\x05round\x18\x07 \x01(\x04\"y\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\t\n\x05READY\x10\x01\x12\n\n\x06\x46UTURE\x10\x02\x12\x0c\n\x08INCLUDED\x10\x03\x12\r\n\tFINALIZED\x10\x04\x12\x0b\n\x07SETTLED\x10\x05\x12\x0b\n\x07\x44ROPPED\x10\x06\x12\r\n\tCANCELLED\x10\x07\"n\n\x0e\x44ryRunResponse\x12\n\n\x02ok\x18\x01 \x01(\x08\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0b\n\x03\x66\x65\x65\x18\x03 \x01(\x0c\x12\x0e\n\x06weight\x18\x04 \x01(\x04\x12$\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x14.pocl.v1.EventRecord2\xdb\x02\n\x13TransactionsService\x12\x39\n\x06Submit\x12\x16.pocl.v1.SubmitRequest\x1a\x17.pocl.v1.SubmitResponse\x12H\n\x0bSubmitBatch\x12\x1b.pocl.v1.SubmitBatchRequest\x1a\x1c.pocl.v1.SubmitBatchResponse\x12\x46\n\x0eSubmitAndWatch\x12\x16.pocl.v1.SubmitRequest\x1a\x1a.pocl.v1.TransactionStatus0\x01\x12<\n\x05Watch\x12\x15.pocl.v1.WatchRequest\x1a\x1a.pocl.v1.TransactionStatus0\x01\x12\x39\n\x06\x44ryRun\x12\x16.pocl.v1.SubmitRequest\x1a\x17.pocl.v1.DryRunResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,17 +39,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITBATCHREQUEST']._serialized_start=136
   _globals['_SUBMITBATCHREQUEST']._serialized_end=176
   _globals['_SUBMITRESULT']._serialized_start=178
-  _globals['_SUBMITRESULT']._serialized_end=221
-  _globals['_SUBMITBATCHRESPONSE']._serialized_start=223
-  _globals['_SUBMITBATCHRESPONSE']._serialized_end=284
-  _globals['_WATCHREQUEST']._serialized_start=286
-  _globals['_WATCHREQUEST']._serialized_end=314
-  _globals['_TRANSACTIONSTATUS']._serialized_start=317
-  _globals['_TRANSACTIONSTATUS']._serialized_end=641
-  _globals['_TRANSACTIONSTATUS_KIND']._serialized_start=520
-  _globals['_TRANSACTIONSTATUS_KIND']._serialized_end=641
-  _globals['_DRYRUNRESPONSE']._serialized_start=643
-  _globals['_DRYRUNRESPONSE']._serialized_end=753
-  _globals['_TRANSACTIONSSERVICE']._serialized_start=756
-  _globals['_TRANSACTIONSSERVICE']._serialized_end=1103
+  _globals['_SUBMITRESULT']._serialized_end=235
+  _globals['_SUBMITBATCHRESPONSE']._serialized_start=237
+  _globals['_SUBMITBATCHRESPONSE']._serialized_end=298
+  _globals['_WATCHREQUEST']._serialized_start=300
+  _globals['_WATCHREQUEST']._serialized_end=328
+  _globals['_TRANSACTIONSTATUS']._serialized_start=331
+  _globals['_TRANSACTIONSTATUS']._serialized_end=655
+  _globals['_TRANSACTIONSTATUS_KIND']._serialized_start=534
+  _globals['_TRANSACTIONSTATUS_KIND']._serialized_end=655
+  _globals['_DRYRUNRESPONSE']._serialized_start=657
+  _globals['_DRYRUNRESPONSE']._serialized_end=767
+  _globals['_TRANSACTIONSSERVICE']._serialized_start=770
+  _globals['_TRANSACTIONSSERVICE']._serialized_end=1117
 # @@protoc_insertion_point(module_scope)

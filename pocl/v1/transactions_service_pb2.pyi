@@ -27,12 +27,14 @@ class SubmitBatchRequest(_message.Message):
     def __init__(self, extrinsics: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SubmitResult(_message.Message):
-    __slots__ = ("hash", "error")
+    __slots__ = ("hash", "error", "code")
     HASH_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
     hash: bytes
     error: str
-    def __init__(self, hash: _Optional[bytes] = ..., error: _Optional[str] = ...) -> None: ...
+    code: int
+    def __init__(self, hash: _Optional[bytes] = ..., error: _Optional[str] = ..., code: _Optional[int] = ...) -> None: ...
 
 class SubmitBatchResponse(_message.Message):
     __slots__ = ("results",)

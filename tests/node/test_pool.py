@@ -230,6 +230,19 @@ def test_a_sender_that_cannot_pay_any_more_is_dropped() -> None:
     assert harness.ledger.validated.count(b0) == 1  # Untouched senders are not validated again.
 
 
+def test_a_block_judges_a_senders_first_one_again_and_not_its_whole_queue() -> None:
+    harness = Harness()
+    queue = [normal(ALICE, nonce) for nonce in range(6)]
+    harness.submit(*queue)
+    harness.ledger.validated.clear()
+    harness.block(*queue[:2])
+    assert harness.ledger.validated == [queue[2]]
+    assert harness.ready() == queue[2:]
+    harness.block(normal(ALICE, 2, size=1))  # Another one took its place: stale, and the next one is first.
+    assert harness.ledger.validated == [queue[2], queue[2], queue[3]]
+    assert harness.ready() == queue[3:]
+
+
 def test_a_new_round_ends_the_old_rounds_calls_and_readies_the_next() -> None:
     harness = Harness()
     old, new = operational(ALICE, 1, "cast"), operational(BOB, 2, "cast")

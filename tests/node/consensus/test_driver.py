@@ -27,7 +27,7 @@ from pocl.v1.block_pb2 import Block
 from pocl.v1.consensus_pb2 import FINALIZE, ConsensusMessage, Vote
 from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.system_pb2 import SystemCall
-from runtime.blocks import ExecutedBlock
+from runtime.blocks import ExecutedBlock, header_hash
 from runtime.certificates import make_certificate, vote_message
 
 ALICE = Keypair.from_uri("//Alice")
@@ -124,6 +124,24 @@ def test_what_waits_for_one_that_does_not_fit_stays_in_the_pool(world: World) ->
     assert list(block.block.extrinsics) == [half]
     assert world.pool.status(extrinsic_hash(large)) is PoolStatus.READY
     assert world.pool.status(extrinsic_hash(late)) is PoolStatus.READY
+
+
+def test_a_block_after_a_crowd_waits_for_more_to_come_with_it(world: World) -> None:
+    executor = world.driver._executor
+    now = world.chain.final.timestamp_ms + 10_000
+    executor._now_ms = lambda: now
+    spec = executor._spec
+    nonce, parent = 0, world.chain.genesis_hash
+    for view, (count, pause) in enumerate(((1, spec.block_interval_ms), (40, 100), (200, 250)), 1):
+        for own in range(nonce, nonce + count):
+            world.pool.submit(world.remark(own, 1))
+        nonce += count
+        block = executor.build(t.Build(1, view, parent)).block
+        assert len(block.extrinsics) == count
+        now, parent = block.header.timestamp_ms, header_hash(block.header)
+        assert executor.block_due(parent) == (pause, spec.heartbeat_ms)
+        world.finalize(world.chain.executed(parent))  # type: ignore[arg-type]
+        world.pool.on_block(block.extrinsics, block.header.number)
 
 
 async def test_who_lost_the_database_votes_only_when_it_is_back_where_the_log_was_cut(

@@ -82,7 +82,9 @@ def test_streams_are_bounded_and_leave_room_for_other_calls(tmp_path: Path) -> N
 
 
 def test_outsiders_cannot_crowd_out_the_worker(tmp_path: Path) -> None:
-    with running_node(tmp_path, small(streams=1, calls_per_second=0.0001, burst=2.0)) as node:
+    with running_node(
+        tmp_path, small(streams=1, calls_per_second=0.0001, burst=2.0, loopback_factor=1.0)
+    ) as node:
         node.author()
         stream = node.client.blocks(1, timeout_s=60)
         next(stream)
@@ -99,7 +101,9 @@ def test_outsiders_cannot_crowd_out_the_worker(tmp_path: Path) -> None:
 
 
 def test_a_hosts_rate_is_bounded(tmp_path: Path) -> None:
-    with running_node(tmp_path, small(calls_per_second=0.0001, burst=5.0)) as node:
+    with running_node(
+        tmp_path, small(calls_per_second=0.0001, burst=2.5, loopback_factor=2.0)
+    ) as node:  # This machine has twice as much as others.
         for _ in range(5):
             node.client.info()
         with refused("RESOURCE_EXHAUSTED") as message:
@@ -112,7 +116,9 @@ def test_a_bucket_refills_and_hosts_do_not_share() -> None:
     limit = RateLimit(2.0, 4.0, clock=lambda: now)
     assert [limit.take("a") for _ in range(5)] == [True] * 4 + [False]
     assert limit.take("b")
+    assert [limit.take("here", 2.0) for _ in range(9)] == [True] * 8 + [False]
     now = 1.0
+    assert [limit.take("here", 2.0) for _ in range(5)] == [True] * 4 + [False]
     assert [limit.take("a") for _ in range(3)] == [True, True, False]
     now = 100.0
     assert [limit.take("a") for _ in range(5)] == [True] * 4 + [False]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import grpc
 import pytest
 
 from node.pool import AlreadyInPool
@@ -12,7 +13,7 @@ from node.rpc.transactions_service import TransactionsService
 from pocl.client import Client
 from pocl.extrinsics import extrinsic_hash, sign_call, u128_int
 from pocl.v1.extrinsic_pb2 import Extrinsic
-from pocl.v1.transactions_service_pb2 import SubmitRequest, TransactionStatus
+from pocl.v1.transactions_service_pb2 import SubmitRequest, SubmitResult, TransactionStatus
 from tests.node.rpc.harness import ALICE, BOB, EVE, FakeCall, Node, refused
 from tests.node.rpc.miner import Miner
 
@@ -183,9 +184,27 @@ def test_a_batch_answers_for_each(node: Node) -> None:
     assert [bool(result.error) for result in results] == [False] * 120 + [True, True]
     assert results[0].hash == extrinsic_hash(good[0])
     assert "pool" in results[-1].error
+    assert [_status(result) for result in results[-3:]] == ["OK", "INVALID_ARGUMENT", "ALREADY_EXISTS"]
     assert len(node.author().block.extrinsics) == 120
     with refused("INVALID_ARGUMENT"):
         node.client.submit_batch([b"x"] * 1001)
+
+
+def test_a_full_pool_says_of_each_that_it_may_come_again(node: Node) -> None:
+    waiting = node.pool.limits.max_per_sender
+    batch = [transfer(node.client, nonce=nonce) for nonce in range(waiting + 2)]
+    results = node.client.submit_batch(batch)
+    assert [_status(result) for result in results] == ["OK"] * waiting + ["RESOURCE_EXHAUSTED"] * 2
+    with refused("RESOURCE_EXHAUSTED"):
+        node.client.submit(batch[-2])
+    assert len(node.pool) == waiting
+    assert len(node.author().block.extrinsics) == waiting
+    assert [_status(result) for result in node.client.submit_batch(batch[waiting:])] == ["OK"] * 2
+    assert len(node.author().block.extrinsics) == 2
+
+
+def _status(result: SubmitResult) -> str:
+    return next(code.name for code in grpc.StatusCode if code.value[0] == result.code)
 
 
 def test_a_dry_run_tells_and_changes_nothing(node: Node) -> None:
