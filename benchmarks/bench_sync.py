@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,12 +51,12 @@ RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
 
 BLOCKS = 2000
 ACCOUNTS = 20_000
-TRANSACTIONS = 10
+TRANSACTIONS = 100
 """In each block."""
 
 FIGURES = (
     Figure("catching up", "blocks / CPU s"),
-    Figure("catching up, transactions", "transactions / CPU s"),
+    Figure("catching up, transactions", "transactions / CPU s", floor=2500),
     Figure("checkpoint start, early", "CPU s", better="lower"),
     Figure("checkpoint start, late", "CPU s", better="lower"),
 )
@@ -67,7 +68,7 @@ def measure(bench: Bench) -> None:
     genesis = genesis_block(accounts)
     servers: list[subprocess.Popen[str]] = []
     with bench.folder() as folder:
-        build(folder / "1", genesis, blocks, TRANSACTIONS)
+        build(folder / "1", genesis, accounts, blocks, TRANSACTIONS)
         shutil.copytree(folder / "1", folder / "2")
         source = Database.open(folder / "1", genesis.hash)
         early, late = (Checkpoint(source.hash(number) or b"", number) for number in (blocks // 10, blocks))
@@ -96,10 +97,10 @@ def measure(bench: Bench) -> None:
 
 def genesis_block(accounts: int) -> ExecutedBlock:
     """Return block 0 of a chain with so many accounts."""
-    owners = [EVE.public, *(hash256("bench", b"%d" % number) for number in range(accounts))]
+    owners = [EVE.public, *(owner(number).public for number in range(accounts))]
     return RUNTIME.build_genesis(
         {
-            "coin": {"balances": [(owner, 10**24) for owner in owners]},
+            "coin": {"balances": [(who, 10**24) for who in owners]},
             "validators": {
                 "validators": [keypair.public for keypair in VALIDATORS],
                 "config": set_rules(),
@@ -109,32 +110,43 @@ def genesis_block(accounts: int) -> ExecutedBlock:
     )
 
 
-def build(folder: Path, genesis: ExecutedBlock, blocks: int, transactions: int) -> None:
-    """Make a chain of transfers, each of which the next transaction cancels, so that the state stays as large."""
+def owner(number: int) -> Keypair:
+    """Return the key pair of account number `number`."""
+    return Keypair(hash256("bench", b"%d" % number))
+
+
+def build(folder: Path, genesis: ExecutedBlock, accounts: int, blocks: int, transactions: int) -> None:
+    """Make a chain of transfers of all accounts in turn, each of which its sender cancels at once, so that the state
+    stays as large."""
     chain = Chain(RUNTIME, Database.open(folder, genesis.hash), genesis)
-    nonce = transfers = 0
+    senders = [owner(number) for number in range(accounts)]
+    nonces: Counter[bytes] = Counter()
+    transfers = 0
     for number in range(1, blocks + 1):
-        calls: list[tuple[str, str, Any]] = []
+        calls: list[tuple[Keypair, str, str, Any]] = []
         for _ in range(transactions // 2):
-            calls.append(("coin", "transfer", CoinCall.Transfer(dest=EVE.public, amount=u128(1 + transfers))))
-            calls.append(("coin", "cancel", CoinCall.Cancel(index=transfers)))
+            # A step that meets accounts all over the state in every block.
+            who = senders[7919 * transfers % accounts]
+            transfer = CoinCall.Transfer(dest=EVE.public, amount=u128(1 + transfers))
+            calls.append((who, "coin", "transfer", transfer))
+            calls.append((who, "coin", "cancel", CoinCall.Cancel(index=transfers)))
             transfers += 1
         if number % EPOCH == 0:
-            calls.append(("round", "act", SystemCall.Remark(remark=b"close")))
+            calls.append((EVE, "round", "act", SystemCall.Remark(remark=b"close")))
         extrinsics = []
-        for pallet, function, args in calls:
+        for who, pallet, function, args in calls:
             call = Call(pallet=pallet, function=function, args=encode(args))
             extrinsics.append(
                 sign_call(
-                    EVE,
+                    who,
                     call,
                     genesis_hash=genesis.hash,
                     spec_version=1,
                     transaction_version=1,
-                    nonce=nonce,
+                    nonce=nonces[who.public],
                 )
             )
-            nonce += 1
+            nonces[who.public] += 1
         parent = chain.final
         block = chain.propose(
             chain.final_hash,
