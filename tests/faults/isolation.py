@@ -59,12 +59,13 @@ class Disks:
             _run("umount", "-l", str(self._mounted.pop()))
 
     def fill(self, path: Path) -> Path:
-        """Leave no free byte; return the file to remove."""
+        """Leave no free byte, also when called again; return the file to remove."""
         ballast = path / "ballast"
-        with ballast.open("wb", buffering=0) as file:
+        with ballast.open("ab", buffering=0) as file:
             try:
                 free = os.statvfs(path)
-                os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_bsize - 65536))
+                room = max(1, free.f_bavail * free.f_bsize - 65536)
+                os.posix_fallocate(file.fileno(), file.tell(), room)
                 file.seek(0, os.SEEK_END)
                 while True:
                     file.write(bytes(4096))
