@@ -72,7 +72,7 @@ class ChainService(ChainServiceServicer):
         for number in range(request.from_number, end):
             header = self._chain.database.header(number)
             if header is None:
-                raise not_found(f"the header of block {number} is pruned here")
+                raise not_found(f"the header of block {number} is not kept here")
             response.headers.append(header)
         response.next_number = end if end <= self._feed.number and response.headers else 0
         return response
@@ -120,7 +120,7 @@ class ChainService(ChainServiceServicer):
         database = self._chain.database
         hash, block, events = database.hash(number), database.block(number), database.events(number)
         if hash is None or block is None or events is None:
-            raise not_found(f"block {number} is pruned here: the oldest kept is {database.oldest_body}")
+            raise not_found(f"block {number} is not kept here: the oldest is {database.oldest_body}")
         return block_view(hash, block, events, final=True)
 
 

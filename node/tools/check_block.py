@@ -23,7 +23,7 @@ def check_block(chain: Chain, number: int) -> ExecutedBlock:
     database = chain.database
     block, parent = database.block(number), database.header(number - 1)
     if block is None or parent is None:
-        raise ConfigError(f"block {number} is pruned here: the oldest kept is {database.oldest_body}")
+        raise ConfigError(f"block {number} is not kept here: the oldest is {database.oldest_body}")
     try:
         state = database.state(number - 1)
         executed = chain.runtime.execute(state, parent, chain.genesis_hash, block)

@@ -227,7 +227,7 @@ def test_a_block_is_executed_again(chain: Chain) -> None:
     assert check_block(chain, BLOCKS - 3)
     with pytest.raises(ConfigError, match=r"cannot be executed: the state after block .* is pruned"):
         check_block(chain, BLOCKS - 6)
-    with pytest.raises(ConfigError, match="is pruned here: the oldest kept is"):
+    with pytest.raises(ConfigError, match="is not kept here: the oldest is"):
         check_block(chain, 9)
 
 
