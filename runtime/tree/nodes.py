@@ -115,10 +115,13 @@ class Branch:
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
-        places = _places(self.present)
-        versions = [self.versions[place] for place in places]
-        hashes = [self.nodes[RADIX + place] for place in places]
-        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+        versions, hashes = self.versions, self.nodes[RADIX:]
+        if self.present != _ALL:
+            places = _places(self.present)
+            versions, hashes = [versions[place] for place in places], [hashes[place] for place in places]
+        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(versions)].pack(
+            *versions, *hashes
+        )
 
     def child(self, nibble: int) -> bytes | None:
         """Return the hash of a child; None when there is none."""
