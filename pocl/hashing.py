@@ -16,7 +16,8 @@ in chunks of 256 KiB, the last one shorter, so that every chunk of a pull is che
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 HASH_SIZE = 32
 """Bytes of a hash."""
@@ -24,10 +25,16 @@ HASH_SIZE = 32
 ZERO_HASH = bytes(HASH_SIZE)
 """The Merkle root of no items."""
 
-_LEAF, _NODE = b"pocl/merkle-leaf/1", b"pocl/merkle-node/1"
+_LEAF, _NODE = "pocl/merkle-leaf/1", "pocl/merkle-node/1"
 
 BLOB_CHUNK = 256 * 1024
 """Bytes of a blob's chunk."""
+
+
+@lru_cache(1024)
+def hasher(domain: str) -> Callable[[], hashlib.blake2b]:
+    """Return what makes a BLAKE2b-256 that has taken in the domain: a copy costs half of a new one."""
+    return hashlib.blake2b(domain.encode(), digest_size=HASH_SIZE).copy
 
 
 def hash256(domain: str, *parts: bytes) -> bytes:
@@ -35,7 +42,10 @@ def hash256(domain: str, *parts: bytes) -> bytes:
 
     Parts are joined without separators: of several parts all but one must have a fixed size.
     """
-    return hashlib.blake2b(b"".join((domain.encode(), *parts)), digest_size=HASH_SIZE).digest()
+    hash = hasher(domain)()
+    for part in parts:
+        hash.update(part)
+    return hash.digest()
 
 
 def merkle_root(items: Sequence[bytes]) -> bytes:
@@ -108,17 +118,15 @@ def blob_name_of(size: int, hashes: Iterable[bytes]) -> bytes:
 
 
 def _leaf(item: bytes) -> bytes:
-    return hash256(_LEAF.decode(), item)
+    return hash256(_LEAF, item)
 
 
 def _node(left: bytes, right: bytes) -> bytes:
-    return hash256(_NODE.decode(), left, right)
+    return hash256(_NODE, left, right)
 
 
 def _leaves(items: Sequence[bytes]) -> list[bytes]:
-    """Return the hashes of all leaves: _leaf written out, as a block has thousands of them."""
-    blake2b, domain = hashlib.blake2b, _LEAF
-    return [blake2b(domain + item, digest_size=HASH_SIZE).digest() for item in items]
+    return [_leaf(item) for item in items]
 
 
 def _root(count: int, top: bytes) -> bytes:
@@ -126,11 +134,6 @@ def _root(count: int, top: bytes) -> bytes:
 
 
 def _parents(level: list[bytes]) -> list[bytes]:
-    """Return the next level: _node written out, for the same reason."""
-    blake2b, domain = hashlib.blake2b, _NODE
     # Without a partner the last one is left out by zip, and moves up.
-    parents = [
-        blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
-        for left, right in zip(level[::2], level[1::2], strict=False)
-    ]
+    parents = [_node(left, right) for left, right in zip(level[::2], level[1::2], strict=False)]
     return parents + level[-1:] if len(level) % 2 else parents

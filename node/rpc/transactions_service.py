@@ -137,7 +137,7 @@ class TransactionsService(TransactionsServiceServicer):
         index = watcher.index
         database = self._chain.database
         coin = cast(Coin, self._chain.pallets(self._chain.final_state())["coin"])
-        if index is None or index in coin.Queue:
+        if index is None or coin.queued(index) is not None:
             return None
         for number in range(start, end + 1):
             if not context.is_active():

@@ -4,22 +4,21 @@ Rules:
 - an account has a free and a reserved balance; their sum over all accounts is the total issuance, which is
   genesis plus minted rewards minus what was burnt;
 - reserved are the amounts of queued transfers and the bonds of validators (pallets/validators), nothing else;
-- a transfer reserves its amount and joins the queue under the next index: one entry each, until it is paid
-  or cancelled. At most `MaxQueued` entries: above it new transfers are refused;
-- an entry *waits*, is *dealt* to a miner of the round, or is *unpaid*: assigned to a winner. Only a waiting
+- a transfer reserves its amount and joins the queue under the next index, until it is paid or cancelled. The
+  queue (queue.py) holds at most `MaxQueued`: above it new transfers are refused;
+- a queued transfer *waits*, is *dealt* to a miner of the round, or is *unpaid*: assigned to a winner. Only a waiting
   one can be cancelled, by its sender;
-- `deal` hands out the oldest waiting entries in equal shares, at most `per_miner` each, so that no transfer
-  hangs on one miner's luck longer than another. When the round ends, winners' entries become unpaid, and all
+- `deal` hands out the oldest waiting ones in equal shares, at most `per_miner` each, so that no transfer
+  hangs on one miner's luck longer than another. When the round ends, winners' transfers become unpaid, and all
   others wait again at their old places, so the oldest stay first. One sender's transfers can therefore settle
   out of order;
-- `on_idle` pays unpaid entries, oldest settlement first, as the block's weight allows: the reserve of the
+- `on_idle` pays unpaid ones, oldest settlement first, as the block's weight allows: the reserve of the
   sender becomes free balance of the destination, which exists from being paid;
 - a normal extrinsic costs BaseFee + ByteFee for each byte + WeightFee for each unit of weight + its tip. It
   all goes to the block's author, once, before on_idle, so that the author's account is written once a block.
 
-Waiting entries are those in the ranges `Returned` and those from `FirstFresh` on, which were never dealt.
-Both may have holes, where entries were cancelled; `deal` passes over each hole once, at most `MAX_HOLES` a
-round.
+Waiting are those in the ranges `Returned` and those from `FirstFresh` on, which were never dealt. Both may have
+holes, where some were cancelled; `deal` passes over each hole once, at most `MAX_HOLES` a round.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pallets.coin import ranges
+from pallets.coin import queue, ranges
 from pallets.coin.errors import (
     Dealt,
     InsufficientBalance,
@@ -52,6 +51,7 @@ from runtime.frame import (
     Message,
     Origin,
     Pallet,
+    Repeated,
     StorageMap,
     StorageValue,
     call,
@@ -96,13 +96,14 @@ class Coin(Pallet):
         "ByteFee": (U128, BYTE_FEE, "What each byte of a normal extrinsic costs."),
         "WeightFee": (U128, WEIGHT_FEE, "What each unit of weight of a normal extrinsic costs."),
         "MaxQueued": (U64, MAX_QUEUED, "How many transfers the queue holds: waiting, dealt and unpaid."),
+        "PageSize": (U64, queue.PAGE_SIZE, "A transfer's page in Queue is its index divided by this."),
     }
 
     TotalIssuance = StorageValue(U128, default=0, doc="The sum of all balances, free and reserved.")
     Queue = StorageMap(
-        U64, Message(pb.QueuedTransfer), doc="Transfers not paid yet, by index: the older, the lower."
+        U64, Repeated(pb.TransferPage), doc="Transfers not paid yet, by page: the older, the lower."
     )
-    Queued = StorageValue(U64, default=0, doc="The number of entries of Queue.")
+    Queued = StorageValue(U64, default=0, doc="The number of transfers in Queue.")
     NextIndex = StorageValue(U64, default=0, doc="The index of the next transfer.")
     FirstFresh = StorageValue(U64, default=0, doc="From here to NextIndex no transfer was ever dealt.")
     Returned = StorageValue(
@@ -135,14 +136,16 @@ class Coin(Pallet):
         unpaid = []
         paid = 0
         for payout in self.Payouts.get().payouts:
-            rest = _pairs(payout.ranges)
+            rest = ranges.pairs(payout.ranges)
             while rest and paid < left:
-                index, end = rest[0]
-                self._pay(index, payout.round, payout.miner)
-                rest[:1] = [(index + 1, end)] if index + 1 < end else []
-                paid += 1
+                start, end = rest[0]
+                stop = min(end, start + left - paid)
+                for entry in queue.take(self.Queue, start, stop):
+                    self._pay(entry, payout.round, payout.miner)
+                rest[:1] = [(stop, end)] if stop < end else []
+                paid += stop - start
             if rest:
-                unpaid.append(pb.Payout(round=payout.round, miner=payout.miner, ranges=_messages(rest)))
+                unpaid.append(pb.Payout(round=payout.round, miner=payout.miner, ranges=ranges.messages(rest)))
         self._put_payouts(unpaid)
         self.Queued.put(self.Queued.get() - paid)
         return paid * PAY_WEIGHT
@@ -164,7 +167,8 @@ class Coin(Pallet):
         index = self.NextIndex.get()
         self.NextIndex.put(index + 1)
         self.Queued.put(queued + 1)
-        self.Queue.put(index, pb.QueuedTransfer(sender=origin.signer, dest=args.dest, amount=args.amount))
+        entry = pb.QueuedTransfer(index=index, sender=origin.signer, dest=args.dest, amount=args.amount)
+        queue.append(self.Queue, entry)
         self.deposit(
             pb.CoinEvent.TransferQueued(index=index, sender=origin.signer, dest=args.dest, amount=args.amount)
         )
@@ -172,7 +176,7 @@ class Coin(Pallet):
     @call(pb.CoinCall.Cancel, weight=200)
     def cancel(self, origin: Origin, args: pb.CoinCall.Cancel) -> None:
         """Take back an own queued transfer that is not dealt to a miner at the moment."""
-        entry: pb.QueuedTransfer | None = self.Queue.get(args.index)
+        entry = self.queued(args.index)
         if entry is None:
             raise NotQueued(f"no transfer {args.index} in the queue: it was paid, cancelled, or never made")
         if entry.sender != origin.signer:
@@ -182,11 +186,15 @@ class Coin(Pallet):
                 f"transfer {args.index} is with a miner of this round, or settled and about to be paid"
             )
         self.unreserve(entry.sender, int.from_bytes(entry.amount, "big"))
-        self.Queue.remove(args.index)
+        queue.take(self.Queue, args.index, args.index + 1)
         self.Queued.put(self.Queued.get() - 1)
         self.deposit(
             pb.CoinEvent.TransferCancelled(index=args.index, sender=entry.sender, amount=entry.amount)
         )
+
+    def queued(self, index: int) -> pb.QueuedTransfer | None:
+        """Return the transfer of that index while it is queued: not paid, not cancelled."""
+        return queue.find(self.Queue, index)
 
     # For the pallets of a round.
 
@@ -199,6 +207,7 @@ class Coin(Pallet):
             raise RuntimeError(f"round {self.Assignments.get().round} is dealt and not settled")
         fresh, end = self.FirstFresh.get(), self.NextIndex.get()
         walk = ranges.Walk([*self._returned(), (fresh, end)])
+        queued = queue.Indices(self.Queue)
         holes = visited = 0
         assignments = []
         share = min(per_miner, -(-self._waiting() // max(len(miners), 1)))
@@ -210,12 +219,12 @@ class Coin(Pallet):
                 if index is None:
                     break
                 visited += 1
-                if index in self.Queue:
+                if index in queued:
                     ranges.append(dealt, index)
                     count += 1
                 else:
                     holes += 1
-            assignments.append(pb.Assignment(miner=miner, ranges=_messages(dealt)))
+            assignments.append(pb.Assignment(miner=miner, ranges=ranges.messages(dealt)))
         rest = walk.rest()
         self._put_returned([part for part in rest if part[0] < fresh])
         self.FirstFresh.put(next((start for start, _ in rest if start >= fresh), end))
@@ -229,7 +238,7 @@ class Coin(Pallet):
         lost = []
         for assignment in self._take_assignments(round):
             if assignment.miner not in won:
-                lost.append(_pairs(assignment.ranges))
+                lost.append(ranges.pairs(assignment.ranges))
             elif assignment.ranges:
                 payouts.append(pb.Payout(round=round, miner=assignment.miner, ranges=assignment.ranges))
         self._put_payouts(payouts)
@@ -326,10 +335,10 @@ class Coin(Pallet):
             accounts=dict(self.pallet(System).Account.items()),
             issuance=self.TotalIssuance.get(),
             bonds=validators.bonds(),
-            queue=dict(self.Queue.items()),
+            queue={entry.index: entry for entry in queue.transfers(self.Queue)},
             queued=self.Queued.get(),
             waiting=waiting,
-            exact=[pair for part in exact for pair in _pairs(part)],
+            exact=[pair for part in exact for pair in ranges.pairs(part)],
         )
 
     def _credit(self, who: bytes, amount: int) -> None:
@@ -338,19 +347,17 @@ class Coin(Pallet):
         account.free = u128(int.from_bytes(account.free, "big") + amount)
         system.put_account(who, account)
 
-    def _pay(self, index: int, round: int, miner: bytes) -> None:
+    def _pay(self, entry: pb.QueuedTransfer, round: int, miner: bytes) -> None:
         """Move one transfer's amount from its sender's reserve to its destination."""
-        entry: pb.QueuedTransfer = self.Queue.get(index)
         system = self.pallet(System)
         sender = system.account(entry.sender)
         amount = int.from_bytes(entry.amount, "big")
         sender.reserved = u128(int.from_bytes(sender.reserved, "big") - amount)
         system.put_account(entry.sender, sender)
         self._credit(entry.dest, amount)
-        self.Queue.remove(index)
         self.deposit(
             pb.CoinEvent.TransferSettled(
-                index=index,
+                index=entry.index,
                 round=round,
                 miner=miner,
                 sender=entry.sender,
@@ -369,15 +376,15 @@ class Coin(Pallet):
     def _waiting(self) -> int:
         """Return how many transfers wait, while none is dealt."""
         unpaid = self.Payouts.get().payouts if self.Payouts.exists() else []
-        settled = sum(end - start for payout in unpaid for start, end in _pairs(payout.ranges))
+        settled = sum(end - start for payout in unpaid for start, end in ranges.pairs(payout.ranges))
         return int(self.Queued.get()) - settled
 
     def _returned(self) -> list[ranges.Range]:
-        return _pairs(self.Returned.get().ranges) if self.Returned.exists() else []
+        return ranges.pairs(self.Returned.get().ranges) if self.Returned.exists() else []
 
     def _put_returned(self, parts: list[ranges.Range]) -> None:
         if parts:
-            self.Returned.put(pb.IndexRanges(ranges=_messages(parts)))
+            self.Returned.put(pb.IndexRanges(ranges=ranges.messages(parts)))
         elif self.Returned.exists():
             self.Returned.kill()
 
@@ -386,11 +393,3 @@ class Coin(Pallet):
             self.Payouts.put(pb.Payouts(payouts=payouts))
         elif self.Payouts.exists():
             self.Payouts.kill()
-
-
-def _pairs(parts: Iterable[pb.IndexRange]) -> list[ranges.Range]:
-    return [(part.start, part.end) for part in parts]
-
-
-def _messages(parts: Iterable[ranges.Range]) -> list[pb.IndexRange]:
-    return [pb.IndexRange(start=start, end=end) for start, end in parts]

@@ -5,7 +5,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
+from pocl.v1.coin_pb2 import IndexRange
+
 Range = tuple[int, int]
+
+
+def pairs(parts: Iterable[IndexRange]) -> list[Range]:
+    """Return ranges as they are worked with."""
+    return [(part.start, part.end) for part in parts]
+
+
+def messages(parts: Iterable[Range]) -> list[IndexRange]:
+    """Return ranges as the state has them."""
+    return [IndexRange(start=start, end=end) for start, end in parts]
 
 
 def merged(*lists: Iterable[Range]) -> list[Range]:

@@ -80,14 +80,22 @@ class CoinEvent(_message.Message):
     def __init__(self) -> None: ...
 
 class QueuedTransfer(_message.Message):
-    __slots__ = ("sender", "dest", "amount")
+    __slots__ = ("index", "sender", "dest", "amount")
+    INDEX_FIELD_NUMBER: _ClassVar[int]
     SENDER_FIELD_NUMBER: _ClassVar[int]
     DEST_FIELD_NUMBER: _ClassVar[int]
     AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    index: int
     sender: bytes
     dest: bytes
     amount: bytes
-    def __init__(self, sender: _Optional[bytes] = ..., dest: _Optional[bytes] = ..., amount: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, index: _Optional[int] = ..., sender: _Optional[bytes] = ..., dest: _Optional[bytes] = ..., amount: _Optional[bytes] = ...) -> None: ...
+
+class TransferPage(_message.Message):
+    __slots__ = ("transfers",)
+    TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    transfers: _containers.RepeatedCompositeFieldContainer[QueuedTransfer]
+    def __init__(self, transfers: _Optional[_Iterable[_Union[QueuedTransfer, _Mapping]]] = ...) -> None: ...
 
 class IndexRange(_message.Message):
     __slots__ = ("start", "end")

@@ -1,9 +1,9 @@
 """What pallets are written with: storage items, calls, events, errors, hooks, metadata."""
 
-from runtime.frame.codecs import U32, U64, U128, AccountId, Bool, Bytes, Codec, Hash, Message
+from runtime.frame.codecs import U32, U64, U128, AccountId, Bool, Bytes, Codec, Hash, Message, Repeated
 from runtime.frame.errors import DispatchError, GenesisError, InvalidBlock, InvalidTransaction, RuntimeFault
 from runtime.frame.pallet import NORMAL, OPERATIONAL, CallInfo, Env, Origin, Pallet, call
-from runtime.frame.storage import StorageDoubleMap, StorageItem, StorageMap, StorageValue
+from runtime.frame.storage import MapAccess, StorageDoubleMap, StorageItem, StorageMap, StorageValue
 
 __all__ = [
     "NORMAL",
@@ -22,9 +22,11 @@ __all__ = [
     "Hash",
     "InvalidBlock",
     "InvalidTransaction",
+    "MapAccess",
     "Message",
     "Origin",
     "Pallet",
+    "Repeated",
     "RuntimeFault",
     "StorageDoubleMap",
     "StorageItem",

@@ -18,6 +18,8 @@ class Codec(ABC, Generic[T]):
 
     name: str
     size: int | None = None
+    appendable = False
+    """Whether the bytes of two values, one after the other, are those of a value with what both hold."""
 
     @abstractmethod
     def encode(self, value: T) -> bytes:
@@ -100,6 +102,19 @@ class Message(Codec[M]):
     def decode(self, data: bytes) -> M:
         # The runtime itself wrote these bytes canonically, so no check is due.
         return self.cls.FromString(data)
+
+
+class Repeated(Message[M]):
+    """A message whose one field is repeated: entries can be appended to it without decoding it."""
+
+    appendable = True
+
+    def __init__(self, cls: type[M]) -> None:
+        super().__init__(cls)
+        fields = cls.DESCRIPTOR.fields
+        # Numbers would be packed into one run of bytes.
+        if len(fields) != 1 or not fields[0].is_repeated or fields[0].is_packed:
+            raise TypeError(f"{self.name} cannot be appended to: it needs one field, repeated and not packed")
 
 
 U32: Codec[int] = Unsigned(32)

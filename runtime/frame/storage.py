@@ -98,6 +98,15 @@ class MapAccess(Generic[K, V]):
         """Set the value under `key`."""
         self.state.put(self.prefix + self._key(key), self._encode(value))
 
+    def append(self, key: K, value: V) -> None:
+        """Add what `value` holds to the value under `key`, which is not decoded (codecs.Repeated)."""
+        if not self.item.value.appendable:
+            raise TypeError(
+                f"{self.item.pallet}.{self.item.name} holds {self.item.value.name}: nothing can be appended"
+            )
+        full = self.prefix + self._key(key)
+        self.state.put(full, (self.state.get(full) or b"") + self._encode(value))
+
     def remove(self, key: K) -> None:
         """Remove the entry under `key`, if any."""
         self.state.delete(self.prefix + self._key(key))

@@ -13,15 +13,14 @@ state key: it is there so that who walks the tree can name what it finds (range.
 
 from __future__ import annotations
 
-import hashlib
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-from pocl.hashing import HASH_SIZE
+from pocl.hashing import HASH_SIZE, hasher
 from runtime.frame.errors import RuntimeFault
-from runtime.proof import EMPTY_ROOT, leaf_hash
+from runtime.proof import EMPTY_ROOT, leaf_hash, node_hash
 
 RADIX = 16
 
@@ -34,8 +33,8 @@ _HEAD = struct.Struct(">BHH")
 _CHILDREN = [struct.Struct(f">{count}Q{f'{HASH_SIZE}s' * count}") for count in range(RADIX + 1)]
 _LOW = [[place for place in range(8) if bits >> place & 1] for bits in range(256)]
 _HIGH = [[place + 8 for place in places] for places in _LOW]
-_ABOVE_ALL = range(RADIX - 1, 0, -1)
-_NODE_DOMAIN = b"pocl/state-node/1"
+_ALL = 2**RADIX - 1
+_NODE_HASHER = hasher("pocl/state-node/1")
 
 
 class NodeReader(Protocol):
@@ -89,13 +88,13 @@ class Branch:
     present: int
     leaves: int
     """The bitmaps of the children and of those that are leaves."""
-    changed: set[int] | None
-    """The children above which the hashes are not computed yet; None: all, as the branch was decoded."""
+    changed: int
+    """The bitmap of the children above which the hashes are not computed yet: all when the branch was decoded."""
 
     @classmethod
     def empty(cls) -> Branch:
         """Return a branch without children."""
-        return cls([None] * (2 * RADIX), [False] * (2 * RADIX), [0] * RADIX, 0, 0, set())
+        return cls([None] * (2 * RADIX), [False] * (2 * RADIX), [0] * RADIX, 0, 0, 0)
 
     @classmethod
     def decode(cls, data: bytes) -> Branch:
@@ -112,14 +111,17 @@ class Branch:
                 versions[place], nodes[RADIX + place] = version, hash
         for place in _places(leaves):
             single[RADIX + place] = True
-        return cls(nodes, single, versions, present, leaves, None)
+        return cls(nodes, single, versions, present, leaves, _ALL)
 
     def encode(self) -> bytes:
         """Return the branch's bytes."""
-        places = _places(self.present)
-        versions = [self.versions[place] for place in places]
-        hashes = [self.nodes[RADIX + place] for place in places]
-        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(places)].pack(*versions, *hashes)
+        versions, hashes = self.versions, self.nodes[RADIX:]
+        if self.present != _ALL:
+            places = _places(self.present)
+            versions, hashes = [versions[place] for place in places], [hashes[place] for place in places]
+        return _HEAD.pack(BRANCH, self.present, self.leaves) + _CHILDREN[len(versions)].pack(
+            *versions, *hashes
+        )
 
     def child(self, nibble: int) -> bytes | None:
         """Return the hash of a child; None when there is none."""
@@ -136,8 +138,7 @@ class Branch:
         bit = 1 << nibble
         self.present = self.present & ~bit if hash is None else self.present | bit
         self.leaves = self.leaves | bit if leaf else self.leaves & ~bit
-        if self.changed is not None:
-            self.changed.add(place)
+        self.changed |= bit
 
     def levels(self) -> list[tuple[list[bytes | None], list[bool]]]:
         """Return the binary levels of the branch, widest (16) first, root (1) last.
@@ -153,26 +154,31 @@ class Branch:
 
         The hot loop of every update, hence node_hash written out.
         """
-        nodes, single, blake2b, domain = self.nodes, self.single, hashlib.blake2b, _NODE_DOMAIN
-        above: Iterable[int] = _ABOVE_ALL
-        if self.changed is not None:
-            above = sorted({place >> up for place in self.changed for up in (1, 2, 3, 4)}, reverse=True)
-        for place in above:
+        nodes, single, hasher = self.nodes, self.single, _NODE_HASHER
+        for place in _above(self.changed):
             left, right = nodes[2 * place], nodes[2 * place + 1]
             if left and right:
-                nodes[place] = blake2b(domain + left + right, digest_size=HASH_SIZE).digest()
-                single[place] = False
+                hash = hasher()
+                hash.update(left)
+                hash.update(right)
+                nodes[place], single[place] = hash.digest(), False
             elif single[2 * place] or single[2 * place + 1]:
                 # A subtree with a single leaf is that leaf.
                 nodes[place], single[place] = left or right, True
             elif left or right:
-                pair = (left or EMPTY_ROOT) + (right or EMPTY_ROOT)
-                nodes[place] = blake2b(domain + pair, digest_size=HASH_SIZE).digest()
+                nodes[place] = node_hash(left or EMPTY_ROOT, right or EMPTY_ROOT)
                 single[place] = False
             else:
                 nodes[place], single[place] = None, False
-        self.changed = set()
+        self.changed = 0
         return nodes[1] or EMPTY_ROOT
+
+
+@lru_cache(4096)
+def _above(changed: int) -> tuple[int, ...]:
+    """Return the places of the binary nodes above the children of a bitmap, lowest level first."""
+    above = {(RADIX + child) >> up for child in _places(changed) for up in (1, 2, 3, 4)}
+    return tuple(sorted(above, reverse=True))
 
 
 class RecentBranches:

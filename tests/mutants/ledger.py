@@ -12,6 +12,7 @@ _EXECUTION_FILE = "runtime/execution.py"
 _EXECUTIVE_FILE = "runtime/executive.py"
 _TRANSACTIONS = "runtime/transactions.py"
 _COIN = "pallets/coin/pallet.py"
+_QUEUE = "pallets/coin/queue.py"
 
 MUTANTS = (
     # ---- extrinsics
@@ -215,9 +216,9 @@ MUTANTS = (
         "transfers-settled-twice",
         _COIN,
         "            if assignment.miner not in won:\n"
-        "                lost.append(_pairs(assignment.ranges))\n"
+        "                lost.append(ranges.pairs(assignment.ranges))\n"
         "            elif assignment.ranges:",
-        "            lost.append(_pairs(assignment.ranges))\n"
+        "            lost.append(ranges.pairs(assignment.ranges))\n"
         "            if assignment.miner in won and assignment.ranges:",
         _TRANSFERS,
         why="a winner's transfers are paid and dealt again",
@@ -233,11 +234,38 @@ MUTANTS = (
     ),
     mutant(
         "paid-transfer-stays-queued",
-        _COIN,
-        "        self._credit(entry.dest, amount)\n        self.Queue.remove(index)",
-        "        self._credit(entry.dest, amount)",
+        _QUEUE,
+        "        left = [transfer for transfer in held if not start <= transfer.index < end]",
+        "        left = held",
         _TRANSFERS,
         why="a transfer that was paid can be cancelled for its money back",
+    ),
+    mutant(
+        "taken-transfer-takes-its-page-along",
+        _QUEUE,
+        "        if left:\n",
+        "        if False:\n",
+        _TRANSFERS,
+        _BOOKS,
+        why="a payment or a cancel loses the transfers beside it, whose amounts stay reserved for ever",
+    ),
+    mutant(
+        "payout-forgets-its-last-page",
+        _QUEUE,
+        "range(start // PAGE_SIZE, -(-end // PAGE_SIZE))",
+        "range(start // PAGE_SIZE, end // PAGE_SIZE)",
+        _TRANSFERS,
+        _BOOKS,
+        why="what a winner settled is counted as paid and never is",
+    ),
+    mutant(
+        "appending-replaces",
+        "runtime/frame/storage.py",
+        '(self.state.get(full) or b"") + self._encode(value)',
+        "self._encode(value)",
+        _TRANSFERS,
+        _BOOKS,
+        why="each transfer throws the one before it out of the queue",
     ),
     mutant(
         "dealt-transfer-cancelled",

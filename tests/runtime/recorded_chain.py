@@ -103,7 +103,7 @@ class Recorder:
 
     def _sender(self, index: int) -> Keypair | None:
         """Return who queued a transfer; in one of four cases None, so that another tries to cancel it."""
-        entry = self.chain.pallet(Coin).Queue.get(index)
+        entry = self.chain.pallet(Coin).queued(index)
         return self.chain.keys.get(entry.sender) if entry is not None and self._pick(4) else None
 
     def _about_validators(self, round: int) -> list[bytes]:

@@ -154,7 +154,8 @@ def test_queries(node: Node, pocl: Pocl) -> None:
     ]
     assert pocl("query", "storage", "coin", "Queued") == {"value": 1}
     (entry,) = pocl("query", "storage", "coin", "Queue")["entries"]
-    assert (entry["key"], entry["value"]["sender"]) == ("0", EVE.address)
+    (transfer,) = entry["value"]["transfers"]
+    assert (entry["key"], transfer["sender"]) == ("0", EVE.address)
     assert len(pocl("query", "storage", "system", "Account")["entries"]) == 6
     proof = pocl("query", "proof", "system", "Account", EVE.address)
     assert proof["valid"]

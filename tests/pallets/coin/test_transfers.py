@@ -2,8 +2,9 @@
 
 import pytest
 
-from pallets.coin import Coin
+from pallets.coin import Coin, queue
 from pallets.coin import pallet as coin_pallet
+from pallets.coin.queue import PAGE_SIZE
 from pallets.system import System
 from pocl.extrinsics import U128_MAX, u128, u128_int
 from pocl.keys import Keypair
@@ -42,6 +43,11 @@ def do(chain: TestChain, name: str, round: int, *who: Keypair, amount: int = 0) 
 def dealt(chain: TestChain) -> list[list[tuple[int, int]]]:
     assignments = chain.pallet(Coin).Assignments.get().assignments
     return [[(part.start, part.end) for part in entry.ranges] for entry in assignments]
+
+
+def pages(chain: TestChain) -> dict[int, int]:
+    """Return how many transfers each page of the queue holds."""
+    return {number: len(page.transfers) for number, page in chain.pallet(Coin).Queue.items()}
 
 
 def settled(chain: TestChain) -> list[int]:
@@ -110,6 +116,25 @@ def test_a_cancelled_transfer_leaves_a_hole_that_dealing_passes_over(chain: Test
     assert list(chain.failures()) == []
     do(chain, "deal", 2, BOB, amount=2)
     assert dealt(chain) == [[(0, 1), (4, 5)]]
+
+
+def test_the_queue_packs_transfers_in_pages_that_shrink_and_go(chain: TestChain) -> None:
+    count = 2 * PAGE_SIZE + 5
+    chain.block(*(transfer(chain, ALICE, 1 + n) for n in range(count - 7)))
+    chain.block(*(transfer(chain, ALICE, 1 + n) for n in range(count - 7, count)))
+    coin = chain.pallet(Coin)
+    assert pages(chain) == {0: PAGE_SIZE, 1: PAGE_SIZE, 2: 5}
+    assert [u128_int(entry.amount) for entry in queue.transfers(coin.Queue)] == [1 + n for n in range(count)]
+    # Out of the middle of a page, and a last page as a whole: the next transfer begins it anew.
+    chain.block(*(cancel(chain, ALICE, index) for index in (3, *range(2 * PAGE_SIZE, count))))
+    assert pages(chain) == {0: PAGE_SIZE - 1, 1: PAGE_SIZE}
+    chain.block(transfer(chain, ALICE, 1))
+    assert pages(chain) == {0: PAGE_SIZE - 1, 1: PAGE_SIZE, 2: 1}
+    # A payout across pages leaves what is not the winner's.
+    do(chain, "deal", 1, BOB, CHARLIE, amount=PAGE_SIZE)
+    do(chain, "settle", 1, BOB)
+    assert settled(chain) == [index for index in range(PAGE_SIZE + 1) if index != 3]
+    assert pages(chain) == {1: PAGE_SIZE - 1, 2: 1}
 
 
 def test_what_cannot_be_cancelled(chain: TestChain) -> None:
