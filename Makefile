@@ -5,6 +5,8 @@
 # make lint   format, lint, types, layers
 # make proto  generated Python from proto/
 # make bench  benchmarks; ONLY=import,tree for some, PROFILE=1 for profiles, SCALE=0.1 for a quick look (docs/benchmarks.md)
+# make weights            weigh every call and hook and write the pallets' weights (docs/benchmarks.md, "Weights")
+# make record             record the recorded chain anew, after a change of the protocol (CONTRIBUTING.md)
 # make faults              real nodes, killed, paused, cut off and damaged (VALIDATORS, MINUTES, EVERY, AT_ONCE, SEED)
 # make mutants             plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
 # make fuzz MINUTES=5      every decoder that sees bytes from outside
@@ -20,7 +22,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test slow simulate faults mutants fuzz hostile byzantine lint format proto bench clean
+.PHONY: help run test slow simulate faults mutants fuzz hostile byzantine weights record lint format proto bench clean
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -76,6 +78,13 @@ proto: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-test
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(PROFILE),--profile)
+
+weights: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.weights
+	$(BIN)/ruff format pallets runtime
+
+record: $(VENV)/.installed-test
+	$(BIN)/python -m tests.runtime.recorded_chain
 
 mutants: $(VENV)/.installed-test
 	$(BIN)/python -m tests.mutants $(if $(JOBS),--jobs $(JOBS)) $(foreach name,$(MUTANTS),'$(name)')

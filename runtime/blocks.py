@@ -23,18 +23,18 @@ class VersionedState(ReadState, NodeReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BlockLimits:
-    """How much a block may hold. One unit of weight stands for about a microsecond of one core.
+    """How much a block may hold. One unit of weight is a microsecond of one core of the reference machine, on
+    which the pallets' weights were measured (docs/benchmarks.md, "Weights").
 
-    Each class has space of its own, so that neither can crowd out the other. What the extrinsics and
-    on_initialize leave of both together is for on_idle.
+    Each class has space of its own, so that neither can crowd out the other. What an empty block, the
+    extrinsics and on_initialize leave of both together is for on_idle. A full block is executed twice in a row,
+    by its leader and then by all others at once: both fit into a heartbeat of the shipped chain specs.
     """
 
     normal_weight: int = 400_000
     normal_bytes: int = 1024 * 1024
     operational_weight: int = 400_000
     operational_bytes: int = 4 * 1024 * 1024
-    extrinsic_weight: int = 100
-    """What any extrinsic weighs beside its call: decoding, signature, nonce, fee, events."""
 
 
 @dataclass(frozen=True, slots=True)

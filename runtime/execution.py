@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from pocl.v1.block_pb2 import EpochChange, EventRecord, Header
-from runtime import roles
+from runtime import roles, weights
 from runtime.blocks import BlockLimits, VersionedState
 from runtime.frame.errors import DispatchError, InvalidBlock, InvalidTransaction, RuntimeFault
 from runtime.frame.pallet import Env, Origin, Pallet
@@ -38,7 +38,7 @@ class Execution:
         self.header = header
         self.limits = limits
         self.events: list[EventRecord] = []
-        self.hook_weight = 0
+        self.hook_weight = weights.BLOCK
         # By class: [normal, operational].
         self.weight = [0, 0]
         self.bytes = [0, 0]

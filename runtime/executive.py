@@ -241,7 +241,6 @@ class Runtime:
             genesis_hash=genesis_hash,
             spec_version=self.spec_version,
             transaction_version=self.transaction_version,
-            extrinsic_weight=self.limits.extrinsic_weight,
             verify=self.verify,
         )
 

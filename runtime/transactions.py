@@ -25,6 +25,7 @@ from pocl.extrinsics import U128_MAX, U128_SIZE, extrinsic_hash, signing_digest
 from pocl.keys import PUBLIC_SIZE, SIGNATURE_SIZE
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.extrinsic_pb2 import Extrinsic, Payload
+from runtime import weights
 from runtime.certificates import Verify
 from runtime.codec import CodecError, decode
 from runtime.frame.errors import InvalidTransaction
@@ -104,7 +105,6 @@ class Rules:
     genesis_hash: bytes
     spec_version: int
     transaction_version: int
-    extrinsic_weight: int
     verify: Verify
 
 
@@ -149,7 +149,7 @@ def check(rules: Rules, data: bytes, block_number: int, verified: Container[byte
         tip=tip,
         valid_until=payload.valid_until,
         length=len(data),
-        weight=info.weight + rules.extrinsic_weight,
+        weight=info.weigh(args) + weights.extrinsic(len(data)),
     )
 
 

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pallets.aggregation import audit as auditing
+from pallets.aggregation import weights
 from pallets.aggregation.errors import (
     AlreadyAttested,
     AlreadyAudited,
@@ -141,7 +142,12 @@ class Aggregation(Pallet):
             raise GenesisError(f"aggregation.global_model has {HASH_SIZE} bytes, not {len(model)}")
         self.GlobalModel.put(model)
 
-    @call(AggregationCall.Audit, weight=500, class_=OPERATIONAL, kind="audit")
+    @call(
+        AggregationCall.Audit,
+        weight=lambda args: weights.audit(len(args.verdicts)),
+        class_=OPERATIONAL,
+        kind="audit",
+    )
     def audit(self, origin: Origin, args: AggregationCall.Audit) -> None:
         """Give a verdict on every provisional winner."""
         rounds = self.pallet(Round)
@@ -171,7 +177,12 @@ class Aggregation(Pallet):
             AggregationEvent.Audited(round=state.round, auditor=origin.signer, verdicts=args.verdicts)
         )
 
-    @call(AggregationCall.Attest, weight=500, class_=OPERATIONAL, kind="attest")
+    @call(
+        AggregationCall.Attest,
+        weight=lambda args: weights.attest(len(args.baselines), len(args.false_tags)),
+        class_=OPERATIONAL,
+        kind="attest",
+    )
     def attest(self, origin: Origin, args: AggregationCall.Attest) -> None:
         """Attest the new global model that the winners' weights average to."""
         rounds = self.pallet(Round)

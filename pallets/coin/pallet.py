@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pallets.coin import queue, ranges
+from pallets.coin import queue, ranges, weights
 from pallets.coin.errors import (
     Dealt,
     InsufficientBalance,
@@ -65,8 +65,8 @@ BASE_FEE = 1_000_000
 BYTE_FEE = 10_000
 WEIGHT_FEE = 10_000
 
-PAY_WEIGHT = 60
-DEAL_WEIGHT = 5
+PAY_WEIGHT = weights.PAY
+DEAL_WEIGHT = weights.DEAL
 MAX_HOLES = 10_000
 
 
@@ -150,7 +150,7 @@ class Coin(Pallet):
         self.Queued.put(self.Queued.get() - paid)
         return paid * PAY_WEIGHT
 
-    @call(pb.CoinCall.Transfer, weight=100)
+    @call(pb.CoinCall.Transfer, weight=weights.TRANSFER)
     def transfer(self, origin: Origin, args: pb.CoinCall.Transfer) -> None:
         """Reserve an amount and queue it for settlement by a round's winner."""
         if len(args.amount) != U128_SIZE:
@@ -173,7 +173,7 @@ class Coin(Pallet):
             pb.CoinEvent.TransferQueued(index=index, sender=origin.signer, dest=args.dest, amount=args.amount)
         )
 
-    @call(pb.CoinCall.Cancel, weight=200)
+    @call(pb.CoinCall.Cancel, weight=weights.CANCEL)
     def cancel(self, origin: Origin, args: pb.CoinCall.Cancel) -> None:
         """Take back an own queued transfer that is not dealt to a miner at the moment."""
         entry = self.queued(args.index)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from pallets.model_propose import weights
 from pallets.round import Round
 from pallets.round.books import check_only_kept, kept_rounds
 from pocl.hashing import HASH_SIZE
@@ -71,7 +72,7 @@ class ModelPropose(Pallet):
         """Take `task`, the learning task as bytes."""
         self.Task.put(config.get("task", b""))
 
-    @call(ModelProposeCall.Propose, weight=200, class_=OPERATIONAL, kind="propose")
+    @call(ModelProposeCall.Propose, weight=weights.PROPOSE, class_=OPERATIONAL, kind="propose")
     def propose(self, origin: Origin, args: ModelProposeCall.Propose) -> None:
         """Commit to a trained model and to the labels of the own test records, and name those records."""
         rounds = self.pallet(Round)

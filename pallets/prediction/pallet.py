@@ -24,6 +24,7 @@ from typing import ClassVar
 
 from pallets.commitments import PREDICTIONS, SALT_SIZE, WEIGHTS, commitment
 from pallets.model_propose import ModelPropose
+from pallets.prediction import weights
 from pallets.prediction.owners import bitmap, flaw, is_bitmap, is_marked, removed_owners
 from pallets.round import Round
 from pallets.round.books import check_only_kept, kept_rounds
@@ -113,7 +114,7 @@ class Prediction(Pallet):
         U64, Bytes, doc="Bitmap over a round's owners: those whose records f+1 miners could not get."
     )
 
-    @call(PredictionCall.Commit, weight=200, class_=OPERATIONAL, kind="commit")
+    @call(PredictionCall.Commit, weight=weights.COMMIT, class_=OPERATIONAL, kind="commit")
     def commit(self, origin: Origin, args: PredictionCall.Commit) -> None:
         """Commit to predictions on all owners' records; mark the owners whose records could not be had."""
         state = self.pallet(Round).require(origin, PREDICT)
@@ -139,7 +140,12 @@ class Prediction(Pallet):
             PredictionEvent.Committed(round=state.round, miner=origin.signer, unavailable=args.unavailable)
         )
 
-    @call(PredictionCall.Reveal, weight=1_000, class_=OPERATIONAL, kind="reveal")
+    @call(
+        PredictionCall.Reveal,
+        weight=lambda args: weights.reveal(len(args.predictions)),
+        class_=OPERATIONAL,
+        kind="reveal",
+    )
     def reveal(self, origin: Origin, args: PredictionCall.Reveal) -> None:
         """Open the commitments to predictions and weights."""
         rounds = self.pallet(Round)

@@ -25,14 +25,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pallets.round import phases
+from pallets.round import phases, weights
 from pallets.round.config import check_config, deadline_ms
 from pallets.round.errors import AlreadyReady, NotMiner, WrongPhase, WrongRound
 from pallets.validators import Validators
 from pocl.hashing import HASH_SIZE
 from pocl.v1.round_pb2 import (
+    AGGREGATE,
+    AUDIT,
     PHASE_NONE,
+    PREDICT,
+    REVEAL,
     TRAIN,
+    VOTE,
     Phase,
     RoundCall,
     RoundConfig,
@@ -60,8 +65,14 @@ if TYPE_CHECKING:
     from pallets.aggregation import Aggregation
     from pallets.coin import Coin
 
-OPEN_WEIGHT = 200
-"""What opening a round weighs, beside the dealing of transfers."""
+_END_WEIGHTS = {
+    TRAIN: weights.end_train,
+    PREDICT: weights.end_predict,
+    REVEAL: weights.end_reveal,
+    VOTE: weights.end_vote,
+    AUDIT: weights.end_audit,
+    AGGREGATE: weights.end_aggregate,
+}
 
 
 class Round(Pallet):
@@ -102,7 +113,10 @@ class Round(Pallet):
         self.State.put(RoundState(last_timestamp_ms=self.env.header.timestamp_ms))
 
     def on_initialize(self) -> int:
-        """Open the next round after one has ended; else move the phase clock on."""
+        """Open the next round after one has ended; else move the phase clock on.
+
+        on_finalize returns no weight: what the end of the phase would weigh is in the one returned here.
+        """
         state: RoundState = self.State.get()
         if state.phase == PHASE_NONE:
             return self._open(state.round + 1)
@@ -114,7 +128,7 @@ class Round(Pallet):
         if past and header.author not in state.late_authors:
             state.late_authors.append(header.author)
         self.State.put(state)
-        return 1
+        return _end_weight(state, config)
 
     def on_finalize(self) -> None:
         """Take the step that is due, if any."""
@@ -126,7 +140,7 @@ class Round(Pallet):
         if early or len(state.late_authors) > self.pallet(Validators).f:
             phases.end(self, state, config, early)
 
-    @call(RoundCall.Ready, weight=100, class_=OPERATIONAL, kind="ready")
+    @call(RoundCall.Ready, weight=weights.READY, class_=OPERATIONAL, kind="ready")
     def ready(self, origin: Origin, args: RoundCall.Ready) -> None:
         """Say in TRAIN that one takes part: TRAIN then waits for this miner too, up to its deadline.
 
@@ -228,7 +242,14 @@ class Round(Pallet):
         self.Miners.put(number, ValidatorSet(validators=miners))
         self.deposit(RoundEvent.RoundStarted(round=number, global_model=model, miners=miners))
         self.deposit(RoundEvent.PhaseChanged(round=number, phase=TRAIN))
-        return OPEN_WEIGHT + coin.deal(number, miners, config.transfers_per_miner)
+        weight = weights.open(len(miners)) + coin.deal(number, miners, config.transfers_per_miner)
+        return weight + _end_weight(self.State.get(), config)
+
+
+def _end_weight(state: RoundState, config: RoundConfig) -> int:
+    """Return what ending the current phase weighs: each of n owners' R labels is compared with n predictions."""
+    miners = len(state.miners)
+    return _END_WEIGHTS[state.phase](miners, miners * miners * config.test_records)
 
 
 def clock_at(state: RoundState, config: RoundConfig, timestamp_ms: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pallets.system import weights
 from pocl.extrinsics import u128
 from pocl.v1.system_pb2 import AccountInfo, SystemCall, SystemEvent
 from runtime.frame import (
@@ -42,9 +43,9 @@ class System(Pallet):
     def on_initialize(self) -> int:
         """Note the block's number."""
         self.Number.put(self.env.header.number)
-        return 1
+        return 0
 
-    @call(SystemCall.Remark, weight=1)
+    @call(SystemCall.Remark, weight=weights.REMARK)
     def remark(self, origin: Origin, args: SystemCall.Remark) -> None:
         """Do nothing but pay the fee; for measurements and notes on chain."""
 

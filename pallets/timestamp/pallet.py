@@ -26,7 +26,7 @@ class Timestamp(Pallet):
     def on_initialize(self) -> int:
         """Take the header's time."""
         self.Now.put(self.env.header.timestamp_ms)
-        return 1
+        return 0
 
     def now(self) -> int:
         """Return the time of the block being executed, or of the last block of the state looked at."""

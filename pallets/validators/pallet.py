@@ -33,6 +33,7 @@ from typing import Any, ClassVar
 
 from pallets.coin import Coin
 from pallets.coin.errors import InsufficientBalance
+from pallets.validators import weights
 from pallets.validators.config import check_config
 from pallets.validators.errors import (
     ERRORS,
@@ -78,9 +79,6 @@ from runtime.quorum import faulty, quorum
 
 MAX_BONDED = 1024
 """Everybody with a bond is looked at where an epoch closes."""
-
-REPORT_WEIGHT = 1_000
-"""Two signatures are verified."""
 
 
 class Validators(Pallet):
@@ -144,9 +142,9 @@ class Validators(Pallet):
         authors = self._authors()
         if self.env.header.author not in authors:
             self.Authors.put(ValidatorSet(validators=sorted([*authors, self.env.header.author])))
-        return 1
+        return 0
 
-    @call(ValidatorsCall.Join, weight=200)
+    @call(ValidatorsCall.Join, weight=weights.JOIN)
     def join(self, origin: Origin, args: ValidatorsCall.Join) -> None:
         """Reserve a bond and ask into the set, which takes in who waits at the end of a round, oldest first.
 
@@ -168,7 +166,7 @@ class Validators(Pallet):
         self._wait(origin.signer, record, amount)
         self.deposit(ValidatorsEvent.Joined(who=origin.signer, bond=record.bond))
 
-    @call(ValidatorsCall.Rejoin, weight=200)
+    @call(ValidatorsCall.Rejoin, weight=weights.REJOIN)
     def rejoin(self, origin: Origin, args: ValidatorsCall.Rejoin) -> None:
         """Ask back into the set after being put out of it, with the bond filled up to the least one."""
         record = self._record(origin.signer)
@@ -177,7 +175,7 @@ class Validators(Pallet):
         self._wait(origin.signer, record, _amount(self.Config.get().bond))
         self.deposit(ValidatorsEvent.Rejoined(who=origin.signer, bond=record.bond))
 
-    @call(ValidatorsCall.Leave, weight=200)
+    @call(ValidatorsCall.Leave, weight=weights.LEAVE)
     def leave(self, origin: Origin, args: ValidatorsCall.Leave) -> None:
         """Ask out of the set, or withdraw the bond of one that is not in it.
 
@@ -191,14 +189,14 @@ class Validators(Pallet):
         self.deposit(ValidatorsEvent.Left(who=origin.signer))
         self._release(origin.signer, record)
 
-    @call(ValidatorsCall.ReportEquivocation, weight=REPORT_WEIGHT)
+    @call(ValidatorsCall.ReportEquivocation, weight=weights.REPORT_EQUIVOCATION)
     def report_equivocation(self, origin: Origin, args: ValidatorsCall.ReportEquivocation) -> None:
         """Show that a validator equivocated in agreement: two contradicting signed messages. Anybody may."""
         genesis = self.env.genesis_hash
         evidence = (args.offender, args.first, args.second)
         self._punish(origin.signer, lambda: prove_equivocation(*evidence, self.set_of, genesis))
 
-    @call(ValidatorsCall.ReportTwin, weight=REPORT_WEIGHT)
+    @call(ValidatorsCall.ReportTwin, weight=weights.REPORT_TWIN)
     def report_twin(self, origin: Origin, args: ValidatorsCall.ReportTwin) -> None:
         """Show that a miner proposed two models, or cast two ballots, in one round. Anybody may."""
         genesis, versions = self.env.genesis_hash, (args.spec_version, args.transaction_version)

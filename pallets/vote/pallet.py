@@ -19,6 +19,7 @@ from pallets.prediction import Prediction
 from pallets.round import Round
 from pallets.round.books import check_only_kept, kept_rounds
 from pallets.validators import Validators
+from pallets.vote import weights
 from pallets.vote.ranking import Revealed, correct_on, implied_ranking
 from pallets.vote.tally import OwnerBallot, TallyRules, tally
 from pocl.v1.model_propose_pb2 import ModelProposal
@@ -63,6 +64,11 @@ class FalseBallot(DispatchError):
     """The ranking is not the one that the labels and the revealed predictions imply."""
 
 
+def _cast_weight(args: VoteCall.Cast) -> int:
+    ranked = sum(len(place.miners) for place in args.ranking)
+    return weights.cast(ranked, ranked * len(args.labels))
+
+
 class Vote(Pallet):
     """Labels, ballots and tallies of each round."""
 
@@ -78,7 +84,7 @@ class Vote(Pallet):
     )
     Tallies = StorageMap(U64, Message(Tally), doc="The tally of a round, from AUDIT on.")
 
-    @call(VoteCall.Cast, weight=4_000, class_=OPERATIONAL, kind="cast")
+    @call(VoteCall.Cast, weight=_cast_weight, class_=OPERATIONAL, kind="cast")
     def cast(self, origin: Origin, args: VoteCall.Cast) -> None:
         """Open the labels of the own test records, and rank the others by what they predicted."""
         rounds = self.pallet(Round)

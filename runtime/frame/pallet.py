@@ -21,6 +21,9 @@ from runtime.state import Overlay
 P = TypeVar("P", bound="Pallet")
 F = TypeVar("F", bound=Callable[..., None])
 
+Weigh = Callable[[Any], int]
+"""Returns what a call weighs by its arguments, which nobody has checked yet."""
+
 NORMAL = "normal"
 OPERATIONAL = "operational"
 
@@ -39,10 +42,15 @@ class CallInfo:
 
     name: str
     args: type[ProtoMessage]
-    weight: int
+    weigh: Weigh
     class_: str
     kind: str
     doc: str
+
+    @property
+    def weight(self) -> int:
+        """What it weighs without arguments: always, unless its weight grows with them."""
+        return self.weigh(self.args())
 
 
 @dataclass(slots=True)
@@ -56,15 +64,22 @@ class Env:
     emit: Callable[[str, str, bytes], None]
 
 
-def call(args: type[ProtoMessage], *, weight: int, class_: str = NORMAL, kind: str = "") -> Callable[[F], F]:
-    """Declare a method a dispatchable function: `def name(self, origin: Origin, args: <args>) -> None`."""
+def call(
+    args: type[ProtoMessage], *, weight: int | Weigh, class_: str = NORMAL, kind: str = ""
+) -> Callable[[F], F]:
+    """Declare a method a dispatchable function: `def name(self, origin: Origin, args: <args>) -> None`.
+
+    Its weight is a constant or a function of the pallet's generated `weights`, the latter of sizes of arguments.
+    """
     if class_ not in (NORMAL, OPERATIONAL):
         raise TypeError(f"call class is {class_!r}: it may be {NORMAL!r} or {OPERATIONAL!r}")
     if class_ == OPERATIONAL and not kind:
         raise TypeError("an operational call needs a kind")
 
+    weigh: Weigh = weight if callable(weight) else lambda args: weight
+
     def decorate(function: F) -> F:
-        info = CallInfo(function.__name__, args, weight, class_, kind, (function.__doc__ or "").strip())
+        info = CallInfo(function.__name__, args, weigh, class_, kind, (function.__doc__ or "").strip())
         function._call_info = info  # type: ignore[attr-defined]
         return function
 

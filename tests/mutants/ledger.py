@@ -195,6 +195,22 @@ MUTANTS = (
         _EXECUTIVE,
         why="one block takes minutes to execute and every view times out",
     ),
+    mutant(
+        "long-extrinsics-weigh-nothing-more",
+        _TRANSACTIONS,
+        "weights.extrinsic(len(data))",
+        "weights.extrinsic(0)",
+        "pallets/test_weights.py",
+        why="a block of the longest extrinsics takes longer than its weight says",
+    ),
+    mutant(
+        "end-of-a-phase-weighs-nothing",
+        "pallets/round/pallet.py",
+        "        return _end_weight(state, config)\n",
+        "        return 0\n",
+        "pallets/test_weights.py",
+        why="on_idle takes the time that the tally needs",
+    ),
     # ---- transfers
     mutant(
         "reserve-not-taken",

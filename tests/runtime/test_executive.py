@@ -8,6 +8,7 @@ import pytest
 
 from pallets.coin import Coin
 from pallets.system import System
+from pallets.system.weights import REMARK
 from pallets.validators import Validators
 from pocl.extrinsics import extrinsic_hash, u128, u128_int
 from pocl.hashing import ZERO_HASH, merkle_root
@@ -16,6 +17,7 @@ from pocl.v1.coin_pb2 import CoinCall, CoinEvent
 from pocl.v1.extrinsic_pb2 import Extrinsic, Payload
 from pocl.v1.round_pb2 import RoundCall, RoundEvent
 from pocl.v1.system_pb2 import SystemCall, SystemEvent
+from runtime import weights
 from runtime.blocks import BlockLimits, header_hash
 from runtime.codec import encode
 from runtime.execution import DoesNotFit
@@ -47,6 +49,10 @@ def ready(chain: TestChain, who=ALICE, round: int = 1, **kwargs) -> bytes:  # ty
     return chain.sign(who, "round", "ready", RoundCall.Ready(), round=round, **kwargs)
 
 
+def weight_of(chain: TestChain, data: bytes) -> int:
+    return chain.validate(data).weight
+
+
 def free(chain: TestChain, who=EVE) -> int:  # type: ignore[no-untyped-def]
     return u128_int(chain.pallet(System).account(who.public).free)
 
@@ -68,6 +74,7 @@ def test_genesis_is_block_0_closes_epoch_0_and_binds_every_entry() -> None:
 
 def test_a_block_has_the_roots_and_phases_of_what_it_did(chain: TestChain) -> None:
     data = [remark(chain), ready(chain), act(chain, b"x", BOB)]
+    extrinsics_weight = sum(weight_of(chain, extrinsic) for extrinsic in data)
     block = chain.block(*data)
     header = block.header
     assert header.extrinsics_root == merkle_root(data)
@@ -87,15 +94,14 @@ def test_a_block_has_the_roots_and_phases_of_what_it_did(chain: TestChain) -> No
         (2, "FeePaid"),
         (2, "ExtrinsicSuccess"),
     ]
-    assert block.weight >= 3 * chain.runtime.limits.extrinsic_weight
+    assert block.weight == weights.BLOCK + extrinsics_weight
 
 
 def test_fees_go_to_the_author_and_tips_with_them(chain: TestChain) -> None:
     first, second = remark(chain), remark(chain, tip=1000)
     chain.block(first, second, author=ALICE)
-    limits = chain.runtime.limits
     fees = [
-        1_000_000 + 10_000 * len(data) + 10_000 * (1 + limits.extrinsic_weight) + tip
+        1_000_000 + 10_000 * len(data) + 10_000 * (REMARK + weights.extrinsic(len(data))) + tip
         for data, tip in ((first, 0), (second, 1000))
     ]
     assert [u128_int(event.amount) for event in chain.events(CoinEvent.FeePaid)] == fees
@@ -277,10 +283,13 @@ def test_a_verified_signature_is_not_verified_again(chain: TestChain) -> None:
 
 
 def test_each_class_has_space_of_its_own() -> None:
-    limits = BlockLimits(normal_weight=400, operational_weight=300, normal_bytes=10**4)
-    chain = TestChain(pallets=PALLETS, limits=limits)
+    chain = TestChain(pallets=PALLETS)
     refused: list = []  # type: ignore[type-arg]
     extrinsics = [remark(chain) for _ in range(5)] + [ready(chain), ready(chain, BOB), ready(chain)]
+    remarks, readies = (weight_of(chain, extrinsics[place]) for place in (0, 5))
+    chain.runtime.limits = BlockLimits(
+        normal_weight=4 * remarks - 1, operational_weight=2 * readies, normal_bytes=10**4
+    )
     block = chain.block(*extrinsics, refused=refused)
     assert list(block.block.extrinsics) == extrinsics[:3] + extrinsics[5:7]
     assert [type(error) for _, error in refused] == [DoesNotFit, DoesNotFit, DoesNotFit]
@@ -288,12 +297,14 @@ def test_each_class_has_space_of_its_own() -> None:
     assert isinstance(chain.refusal(too_long), DoesNotFit)
     with pytest.raises(InvalidTransaction, match="too large for any block"):
         chain.validate(too_long)
-    with pytest.raises(InvalidBlock, match="weigh at most 400"):
+    with pytest.raises(InvalidBlock, match=f"weigh at most {4 * remarks - 1}"):
         execute_with(chain, [remark(chain, nonce=3 + n) for n in range(4)])
 
 
 def test_a_proposal_stops_asking_when_nothing_fits() -> None:
-    chain = TestChain(pallets=PALLETS, limits=BlockLimits(normal_weight=101))
+    chain = TestChain(pallets=PALLETS)
+    one = weight_of(chain, remark(chain, nonce=0))
+    chain.runtime.limits = BlockLimits(normal_weight=one)
     asked = iter([remark(chain) for _ in range(50)])
     chain.propose(*[next(asked)])
     block = chain.runtime.propose(

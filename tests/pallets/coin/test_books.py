@@ -9,13 +9,14 @@ from pallets.system import System
 from pocl.extrinsics import u128, u128_int
 from pocl.v1.coin_pb2 import CoinCall
 from runtime.blocks import BlockLimits
+from runtime.weights import BLOCK
 from tests.pallets.coin.rounds import LEDGER_WITH_ROUNDS, step
 from tests.pallets.harness import ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, TestChain
 
 PEOPLE = (ALICE, EVE, FERDIE)
 MINERS = (BOB, CHARLIE, DAVE)
 # Room for a few payouts a block only, so that they pile up.
-LIMITS = BlockLimits(normal_weight=1500, operational_weight=0)
+LIMITS = BlockLimits(normal_weight=BLOCK + 2000, operational_weight=0)
 
 TRANSFERS = st.tuples(
     st.just("transfer"), st.sampled_from(PEOPLE), st.sampled_from(PEOPLE), st.integers(0, 10**18)
