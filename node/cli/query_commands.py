@@ -20,6 +20,7 @@ from node.cli.output import (
 from node.cli.rpc_options import connect, rpc_option, timeout_option
 from node.cli.storage_options import block_id
 from node.errors import ConfigError
+from pallets.validators.rotation import IN_SET, may_leave
 from pocl.client import Client, Event, plain
 from pocl.extrinsics import extrinsic_hash, u128_int
 from pocl.v1.chain_service_pb2 import BlockView
@@ -27,6 +28,7 @@ from pocl.v1.extrinsic_pb2 import Extrinsic, Payload
 from pocl.v1.metadata_pb2 import PalletMetadata
 from pocl.v1.round_pb2 import Outcome, Phase
 from pocl.v1.rounds_service_pb2 import MinerView, RoundView
+from pocl.v1.validators_pb2 import Validator
 from runtime.proof import verify_state_proof
 from runtime.range_proof import verify_range
 
@@ -150,7 +152,9 @@ def validators(number: int | None, rpc: str, timeout: float, as_json: bool) -> N
     with connect(rpc, timeout) as client:
         chain = client.info()
         rows = []
-        for (who,), record in client.entries("validators", "Bonded", number=number):
+        records = list(client.entries("validators", "Bonded", number=number))
+        size = sum(record.status in IN_SET for _, record in records)
+        for (who,), record in records:
             facts = plain(record, full=True)
             bond = u128_int(record.bond)
             rows.append(
@@ -163,9 +167,17 @@ def validators(number: int | None, rpc: str, timeout: float, as_json: bool) -> N
                     "missed_rounds": record.missed,
                     "since_block": record.since,
                     "last_epoch": record.last_epoch or None,
+                    "note": _note(record, size),
                 }
             )
     print_rows("validators", rows, as_json)
+
+
+def _note(record: Validator, size: int) -> str | None:
+    """Say why one that asked to leave a set of this size is still in it."""
+    if record.status != Validator.LEAVING or may_leave(size):
+        return None
+    return f"stays until somebody has entered: a set of {size} lets nobody leave"
 
 
 @command.command("storage")

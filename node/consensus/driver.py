@@ -29,6 +29,7 @@ from node.consensus.executor import AgreementFailed, Executor
 from node.consensus.inbox import Inbox
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
+from node.consensus.signing import log_for_call
 from node.consensus.snapshot import AgreementSnapshot
 from node.metrics.meter import NO_METER, Meter
 from node.network import Network, Peer
@@ -105,10 +106,9 @@ class ConsensusDriver:
         """The epoch this validator is in."""
         return self._chain.epoch_change.epoch if self._core is None else self._core.epoch.epoch
 
-    @property
-    def abstains(self) -> bool:
-        """Whether this validator may have signed what it does not know of: it lost its log, or is new."""
-        return self._journal is None or self.epoch < self._journal.abstain_until
+    def journal_for_call(self, round: int) -> ConsensusLog:
+        """Return the log in which a call of a round is noted before it is signed. Raise CallWithheld."""
+        return log_for_call(self._journal, self._core, self._chain, round)
 
     @property
     def view(self) -> int:
@@ -218,7 +218,7 @@ class ConsensusDriver:
             case t.Final():
                 self._finalize(action)
             case t.Prune(epoch, view):
-                await trio.to_thread.run_sync(journal.prune, epoch, view)
+                await trio.to_thread.run_sync(journal.prune, epoch, view, self._executor.calls_kept())
             case t.NeedSync(peer, _):
                 self._need_sync(peer if isinstance(peer, Peer) else None)
             case t.Blame(peer, reason):

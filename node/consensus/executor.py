@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 from node.chain import Chain, UnknownParent
 from node.chain_spec import ConsensusSpec
@@ -29,6 +30,7 @@ from node.consensus.timing import Timing
 from node.errors import PoclError
 from node.pool import TransactionPool
 from pallets.round.work import needs_block
+from pallets.validators import Validators
 from pocl.extrinsics import extrinsic_hash
 from pocl.v1.block_pb2 import Header
 from runtime.blocks import ExecutedBlock, header_hash
@@ -92,6 +94,11 @@ class Executor:
         info, final = self.epoch_info(), self.final_block()
         certificate = None if final.hash == info.opening_hash else final.certificate
         return info.epoch, 0 if certificate is None else certificate.view
+
+    def calls_kept(self) -> int:
+        """Return how many rounds back the log keeps the calls that it noted: evidence of them is taken."""
+        validators = cast(Validators, self._chain.pallets(self._chain.final_state())[Validators.name])
+        return int(validators.Config.get().unbonding_epochs) + 1
 
     def synced(self) -> t.Synced:
         """Return what the core must hear of final blocks that came by sync, and let go what they overtook."""

@@ -4,7 +4,12 @@ A file of frames, appended and synced one at a time:
     frame  = u32be(length) || u32be(crc32 of these four bytes) || payload || u32be(crc32 of the payload)
 The first frame is the head: 8 bytes of magic, genesis hash, account, u64be(abstain_until), and the epoch and view
 below which records are gone, u64be each. Every other one holds the records of one `append`: each u32be(length)
-|| ConsensusMessage.
+|| ConsensusMessage, or a record of a call (call_record.py).
+
+Calls. Two different proposals or ballots of one round convict their miner, whatever made it forget the first: a
+lost `worker/` folder, a lost or older database. So each is noted here before it is signed, and no other one of that
+round is signed after (`note`). Notes of the rounds of which evidence may be taken outlast the votes. And no call is
+signed for a round older than an epoch in which this validator has signed anything, whatever the database says.
 
 Since a frame is synced before the next one is written, a crash can only tear the last one: a tail that is cut
 short, zero, or of the right length with the wrong checksum is dropped at the next start, and nothing in it was
@@ -31,12 +36,14 @@ its first seconds.
 from __future__ import annotations
 
 import os
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from node.consensus.call_record import CallRecord, CallWithheld, is_call
 from node.errors import NodeStartError, PoclError
 from pocl.hashing import HASH_SIZE
 from pocl.keys import PUBLIC_SIZE
@@ -55,13 +62,21 @@ class LogError(PoclError):
 
 
 class ConsensusLog:
-    """One validator's open log. Only one process may have it open: the database's lock sees to that."""
+    """One validator's open log. Only one process may have it open: the database's lock sees to that.
+
+    Its threads may call `append`, `note`, `prune` and `newest_epoch` at any time.
+    """
 
     def __init__(self, path: Path, head: bytes, records: list[bytes], size: int) -> None:
         """For `create` and `open`."""
         self._path = path
         self._head = head
-        self._live = [(_place(decode(ConsensusMessage, record)), record) for record in records]
+        self._live = [
+            (_place(decode(ConsensusMessage, record)), record) for record in records if not is_call(record)
+        ]
+        calls = [CallRecord.decode(record) for record in records if is_call(record)]
+        self._calls = {call.key: call for call in calls}
+        self._lock = threading.Lock()
         self._size = size
         self._file = _open(path)
         self._broken = False
@@ -126,10 +141,52 @@ class ConsensusLog:
 
     def append(self, records: Sequence[ConsensusMessage]) -> None:
         """Write the records; they are on disk when this returns. Raise LogError when the disk refuses."""
-        if self._broken:
-            raise LogError(f"{self._path}: was not written completely before: restart the node")
         encoded = [encode(record) for record in records]
-        frame = _frame(b"".join(len(record).to_bytes(4, "big") + record for record in encoded))
+        with self._lock:
+            self._append(encoded)
+            self._live += [(_place(record), data) for record, data in zip(records, encoded, strict=True)]
+
+    @property
+    def newest_epoch(self) -> int:
+        """The newest epoch in which this validator is known to have signed votes or proposals."""
+        with self._lock:
+            return self._newest_epoch()
+
+    @property
+    def calls(self) -> list[CallRecord]:
+        """All calls that were noted and not pruned."""
+        with self._lock:
+            return list(self._calls.values())
+
+    def note(self, call: CallRecord) -> None:
+        """Write down a call that is about to be signed; it is on disk when this returns.
+
+        Raise CallWithheld when another one of its name and round was noted before, or its round is older than
+        what this validator has signed since; LogError when the disk refuses.
+        """
+        with self._lock:
+            known = self._calls.get(call.key)
+            if known == call:
+                return
+            if known is not None:
+                raise CallWithheld(
+                    f"another {call.name} of round {call.round} was signed before: two of them are an offence, "
+                    "so this round goes on without"
+                )
+            if call.round < self._newest_epoch():
+                raise CallWithheld(
+                    f"round {call.round} is over: this validator has voted in epoch {self._newest_epoch()}"
+                )
+            self._append([call.encode()])
+            self._calls[call.key] = call
+
+    def _newest_epoch(self) -> int:
+        return max([self.dropped[0], *(epoch for (epoch, _), _ in self._live)])
+
+    def _append(self, records: Sequence[bytes]) -> None:
+        if self._broken:
+            raise LogError(f"{self._path}: is closed, or was not written completely before: restart the node")
+        frame = _frame(b"".join(len(record).to_bytes(4, "big") + record for record in records))
         try:
             _write(self._file, frame)
             os.fsync(self._file.fileno())
@@ -138,23 +195,31 @@ class ConsensusLog:
             self._broken = True
             raise LogError(f"{self._path}: cannot be written: {error.strerror}") from None
         self._size += len(frame)
-        self._live += [(_place(record), data) for record, data in zip(records, encoded, strict=True)]
 
-    def prune(self, epoch: int, view: int) -> None:
-        """Drop the records below this epoch and view: their blocks are final and committed."""
-        self._live = [(place, record) for place, record in self._live if place >= (epoch, view)]
-        self._head = self._head[:-16] + _numbers(epoch, view)
-        live_bytes = sum(len(record) for _, record in self._live)
-        if self._size > max(_COMPACT_BYTES, 4 * live_bytes):
-            self._rewrite()
+    def prune(self, epoch: int, view: int, keep_calls: int = 0) -> None:
+        """Drop the records below this epoch and view: their blocks are final and committed.
+
+        Calls of so many rounds before the epoch stay.
+        """
+        with self._lock:
+            self._live = [(place, record) for place, record in self._live if place >= (epoch, view)]
+            self._calls = {key: call for key, call in self._calls.items() if call.round >= epoch - keep_calls}
+            self._head = self._head[:-16] + _numbers(epoch, view)
+            if self._size > max(_COMPACT_BYTES, 4 * sum(map(len, self._live_records()))):
+                self._rewrite()
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with self._lock:
+            self._broken = True
+            self._file.close()
+
+    def _live_records(self) -> list[bytes]:
+        return [*(call.encode() for call in self._calls.values()), *(record for _, record in self._live)]
 
     def _rewrite(self) -> None:
         frames = [_frame(self._head)]
-        frames += [_frame(len(record).to_bytes(4, "big") + record) for _, record in self._live]
+        frames += [_frame(len(record).to_bytes(4, "big") + record) for record in self._live_records()]
         data = b"".join(frames)
         try:
             self._file.close()
@@ -192,7 +257,8 @@ def read_log(path: Path) -> tuple[int, list[ConsensusMessage]]:
     """
     frames, _ = _read_frames(path.read_bytes(), path)
     epoch = _abstain_until(_head_of(frames, path))
-    return epoch, [decode(ConsensusMessage, record) for frame in frames[1:] for record in _split(frame)]
+    records = (record for frame in frames[1:] for record in _split(frame))
+    return epoch, [decode(ConsensusMessage, record) for record in records if not is_call(record)]
 
 
 def log_account(path: Path) -> bytes:

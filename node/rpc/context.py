@@ -12,6 +12,7 @@ from node.config import NodeConfig
 from node.pool import TransactionPool
 from node.rpc.reports import WorkerReports
 from node.status.facts import Facts
+from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.node_service_pb2 import PeerInfo
 
 T = TypeVar("T")
@@ -76,8 +77,9 @@ class RpcContext:
     peer_id: str
     addresses: Callable[[], Sequence[str]]
     """This node's multiaddrs, with /p2p/."""
-    abstains: Callable[[], bool] = lambda: False
-    """Whether the validator abstains for want of a log: then it signs no call of a round either."""
+    before_signing: Callable[[Call, int], None] = lambda call, round: None
+    """Called with a call of the worker, and its round, before it is signed, on the thread of the RPC. Raises
+    CallWithheld when it may not be, LogError when the disk refuses to note it."""
     worker_token: str | None = field(default=None, repr=False)
     """What the node's own worker presents; None: WorkerService refuses everyone."""
     reports: WorkerReports = field(default_factory=WorkerReports)

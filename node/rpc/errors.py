@@ -20,6 +20,7 @@ import grpc
 import trio
 
 from node.blobs import BlobDiskError, BlobStoreError
+from node.consensus.log import LogError
 from node.pool import AlreadyInPool, PoolError, PoolFull, Underpriced
 from node.storage.errors import StatePruned, StorageError, UnknownState
 from pocl.extrinsics import ExtrinsicError
@@ -90,7 +91,7 @@ def _known(error: BaseException) -> RpcFault | None:
         return RpcFault(code.INVALID_ARGUMENT if bad else code.FAILED_PRECONDITION, reason_of(error))
     if isinstance(error, (AlreadyInPool, Underpriced)):
         return RpcFault(code.ALREADY_EXISTS, str(error))
-    if isinstance(error, BlobDiskError):
+    if isinstance(error, (BlobDiskError, LogError)):
         return RpcFault(code.DATA_LOSS, str(error))
     if isinstance(error, (PoolFull, BlobStoreError)):
         return exhausted(str(error))

@@ -11,14 +11,16 @@ from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain
 from node.config import NodeConfig
 from node.consensus.driver import ConsensusDriver
+from node.consensus.signing import note
 from node.network import Network
 from node.pool import TransactionPool
-from node.rpc.context import ConsensusStatus, RpcContext
+from node.rpc.context import ConsensusStatus, InTrio, RpcContext
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer, start_server
 from node.status.collect import StatusBoard
 from node.sync import Synchronizer
 from node.worker_process import write_token
+from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.node_service_pb2 import PeerInfo
 
 T = TypeVar("T")
@@ -62,11 +64,20 @@ def serve_clients(
         syncing=lambda: sync.syncing,
         peer_id=network.peer_id,
         addresses=lambda: network.addresses,
-        abstains=lambda: driver is not None and driver.abstains,
+        before_signing=lambda call, round: note_call(driver, in_trio, call, round),
         worker_token=write_token(config.base_path) if config.account else None,
         reports=reports,
     )
     return start_server(context)
+
+
+def note_call(driver: ConsensusDriver | None, in_trio: InTrio, call: Call, round: int) -> None:
+    """Write down a call that is about to be signed; see node/consensus/signing.py."""
+    if driver is None:
+        return
+    journal = in_trio(lambda: driver.journal_for_call(round))
+    # Here and not on the trio thread, which must not wait for the disk.
+    note(journal, call, round)
 
 
 def _peer_infos(network: Network) -> list[PeerInfo]:

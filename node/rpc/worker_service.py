@@ -1,8 +1,9 @@
 """WorkerService: what the node does for its own off-chain worker, and for nobody else.
 
 - Every method demands a loopback peer and the worker's token (node/rpc/auth.py).
-- The node signs; the worker never holds the key. What it signs is an operational call for the round it names,
-  and nothing while it abstains for want of a log (node/consensus/log.py): two models of one round are an offence.
+- The node signs; the worker never holds the key. What it signs is an operational call for the round it names.
+  Two models or two ballots of one round are an offence, so it signs none that may be a second one: none while it
+  abstains, none that its consensus log contradicts (node/consensus/log.py), and those two kinds are noted there first.
 - What it fetches from peers for the worker it keeps and serves on: a blob that one honest miner has, all can
   have.
 - A salt is BLAKE2b-256, keyed by a secret of the validator, of round and kind: the same after any restart,
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 import grpc
 
 from node.blobs import BlobStoreError
+from node.consensus.call_record import CallWithheld
 from node.pool import Underpriced
 from node.rpc.auth import require_worker
 from node.rpc.blobs_service import checked_name
@@ -62,9 +64,14 @@ class WorkerService(WorkerServiceServicer):
         call = request.call
         if (call.pallet, call.function) not in self._operational:
             raise invalid(f"{call.pallet}.{call.function} is no operational call: the node signs no other")
+        key = self._key()
+        try:
+            self._node.before_signing(call, request.round)
+        except CallWithheld as error:
+            raise refused(str(error)) from None
         runtime, chain = self._node.chain.runtime, self._node.chain
         data = sign_call(
-            self._key(),
+            key,
             call,
             genesis_hash=chain.genesis_hash,
             spec_version=runtime.spec_version,
@@ -135,9 +142,6 @@ class WorkerService(WorkerServiceServicer):
 
     def _submit(self, data: bytes) -> bytes:
         """On the trio thread. What is done already is ALREADY_EXISTS, so that a restarted worker goes on."""
-        if self._node.abstains():
-            # Another proposal of this round may be under way that was written down on the disk that was lost.
-            raise refused("this validator abstains: it has no log yet of what it signed before")
         try:
             return self._node.submit(data)
         except Underpriced:

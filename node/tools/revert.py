@@ -70,6 +70,12 @@ def forget_votes(log_file: Path, genesis_hash: bytes) -> bool:
     if not log_file.exists():
         return False
     account = log_account(log_file)
+    before = ConsensusLog.open(log_file, genesis_hash, account)
+    before.close()
     log_file.unlink()
-    ConsensusLog.create(log_file, genesis_hash, account, 0).close()
+    log = ConsensusLog.create(log_file, genesis_hash, account, 0)
+    for call in before.calls:
+        # Models and ballots that were signed are evidence on the reverted chain as well.
+        log.note(call)
+    log.close()
     return True

@@ -9,8 +9,51 @@ _RECOVERY = "node/consensus/test_recovery.py"
 _DRIVER = "node/consensus/test_driver.py"
 _LOG = "node/consensus/test_log.py"
 _LOG_FILE = "node/consensus/log.py"
+_SIGNING = "node/rpc/test_signing.py"
 
 MUTANTS = (
+    # ---- models and ballots, of which two in a round are an offence
+    mutant(
+        "second-model-signed",
+        _LOG_FILE,
+        "            if known is not None:\n                raise CallWithheld(",
+        "            if False:\n                raise CallWithheld(",
+        _LOG,
+        _SIGNING,
+        why="a miner that lost its worker's files trains again, proposes again, and is slashed",
+    ),
+    mutant(
+        "model-signed-before-it-is-noted",
+        "node/consensus/signing.py",
+        "        journal.note(CallRecord.of(call, round))\n",
+        "        pass\n",
+        _SIGNING,
+        why="the same: nothing says after a restart what was signed before",
+    ),
+    mutant(
+        "notes-lost-when-the-log-is-written-anew",
+        _LOG_FILE,
+        "[*(call.encode() for call in self._calls.values()), *(record for _, record in self._live)]",
+        "[record for _, record in self._live]",
+        _LOG,
+        why="the same, a few rounds later",
+    ),
+    mutant(
+        "old-rounds-signed-again",
+        _LOG_FILE,
+        "            if call.round < self._newest_epoch():",
+        "            if False:",
+        _LOG,
+        why="a reverted database leads a worker through rounds that it was in long ago",
+    ),
+    mutant(
+        "signed-while-the-database-is-behind",
+        "node/consensus/signing.py",
+        "    if core is None or known < newest:",
+        "    if False:",
+        _DRIVER,
+        why="a node that syncs through an old round takes part in it again",
+    ),
     mutant(
         "body-not-logged",
         "node/consensus/agreement.py",

@@ -200,8 +200,15 @@ def test_a_validator_joins_and_leaves(node: Node, pocl: Pocl) -> None:
     assert "validators.AlreadyBonded" in pocl("tx", "join", "--from", "//Eve", fails=1)
     assert "validators.NotOut" in pocl("tx", "rejoin", "--from", "//Eve", fails=1)
     assert "validators.BondTooLow" in pocl("tx", "join", "--bond", "5", "--from", "//Bob", fails=1)
+    # A set of one lets nobody leave, and says so to who asked.
+    thread = authoring(node)
+    pocl("tx", "leave", "--from", "//Alice")
+    thread.join()
+    node.author()
+    assert "lets nobody leave" in rows()[ALICE.address]["note"]
     Miner(node).play(1)
     assert rows()[EVE.address]["status"] == "active"
+    assert rows()[EVE.address]["note"] is None
 
 
 def test_people_can_read_it_too(node: Node, pocl: Pocl) -> None:

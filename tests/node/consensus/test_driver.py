@@ -16,6 +16,7 @@ from node.chain import Chain, open_chain
 from node.chain_spec import ChainSpec
 from node.consensus import log as log_module
 from node.consensus import types as t
+from node.consensus.call_record import CallWithheld
 from node.consensus.driver import CLOCK_OFFSET, AgreementFailed, ConsensusDriver, now_ms
 from node.consensus.log import ConsensusLog
 from node.consensus.scheme import Ed25519Scheme
@@ -173,6 +174,25 @@ def test_a_lone_validator_has_nobody_to_bring_its_database_back(world: World, tm
     trio.run(world.driver._restore_database, journal)
     with pytest.raises(NodeStartError, match="restore both or neither"):
         world.driver._executor.open_core(Ed25519Scheme(ALICE), journal)
+
+
+def test_no_call_of_a_round_is_signed_without_what_the_log_may_say(world: World, tmp_path: Path) -> None:
+    driver = world.driver
+    with pytest.raises(CallWithheld, match="this validator abstains"):
+        driver.journal_for_call(1)
+    driver._journal = ConsensusLog.create(tmp_path / "other", world.chain.genesis_hash, ALICE.public, 0)
+    with pytest.raises(CallWithheld, match="is behind the consensus log"):
+        driver.journal_for_call(1)  # the core is not open: the database may be older than what was dropped
+    driver._core = driver._executor.open_core(Ed25519Scheme(ALICE), driver._journal)
+    assert driver.journal_for_call(1) is driver._journal
+    driver._journal.append([ConsensusMessage(vote=Vote(epoch=1, view=1))])
+    with pytest.raises(CallWithheld, match="round 0 is over"):
+        driver.journal_for_call(0)
+    # The database was lost, or is an older copy: round 1 is not the present one, whatever it says.
+    driver._journal.append([ConsensusMessage(vote=Vote(epoch=2, view=1))])
+    for round in (1, 2):
+        with pytest.raises(CallWithheld, match="at epoch 1, is behind the consensus log"):
+            driver.journal_for_call(round)
 
 
 def test_the_clock_can_be_set_wrong_for_tests(monkeypatch: pytest.MonkeyPatch) -> None:

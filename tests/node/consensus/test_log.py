@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from node.consensus import log as log_module
-from node.consensus.log import ConsensusLog, LogError, abstain_until
+from node.consensus.call_record import CallRecord, CallWithheld
+from node.consensus.log import ConsensusLog, LogError, abstain_until, read_log
 from node.errors import NodeStartError
 from pocl.v1.consensus_pb2 import NOTARIZE, ConsensusMessage, Vote
+from pocl.v1.extrinsic_pb2 import Call
 
 GENESIS, ACCOUNT = b"g" * 32, b"a" * 32
 
@@ -147,6 +149,76 @@ def test_after_a_failed_write_nothing_more_is_written(path: Path, monkeypatch: p
             log.append([record(1)])
     with pytest.raises(LogError, match="restart"):
         log.append([record(2)])
+
+
+def call(round: int, args: bytes, function: str = "propose") -> CallRecord:
+    return CallRecord.of(Call(pallet="model_propose", function=function, args=args), round)
+
+
+def test_of_a_noted_call_no_other_one_is_signed_after_any_restart(path: Path) -> None:
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+    log.append([record(1)])
+    log.note(call(1, b"one"))
+    size = path.stat().st_size
+    for _ in range(2):
+        log.note(call(1, b"one"))
+        assert path.stat().st_size == size
+        with pytest.raises(CallWithheld, match=r"another model_propose.propose of round 1 was signed before"):
+            log.note(call(1, b"two"))
+        log.close()
+        log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    log.note(call(1, b"two", "cast"))
+    log.note(call(2, b"two"))
+    log.append([record(2)])
+    assert log.calls == [call(1, b"one"), call(1, b"two", "cast"), call(2, b"two")]
+    assert log.records == [record(1), record(2)]
+    # Others who read the file see the votes alone.
+    assert read_log(path) == (0, [record(1), record(2)])
+    log.close()
+
+
+def test_no_new_call_is_noted_of_a_round_before_the_newest_epoch(path: Path) -> None:
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+    log.note(call(4, b"one"))
+    log.append([record(1, epoch=5)])
+    assert log.newest_epoch == 5
+    log.note(call(4, b"one"))
+    with pytest.raises(CallWithheld, match=r"round 4 is over: this validator has voted in epoch 5"):
+        log.note(call(4, b"one", "cast"))
+    log.note(call(5, b"one"))
+    log.prune(7, 0)
+    assert (log.records, log.newest_epoch) == ([], 7)
+    with pytest.raises(CallWithheld, match="round 6 is over"):
+        log.note(call(6, b"one"))
+
+
+def test_noted_calls_outlast_the_votes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_module, "_COMPACT_BYTES", 0)
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+    for round in range(1, 40):
+        log.note(call(round, b"one"))
+        log.append([record(view, round) for view in range(1, 9)])
+        log.prune(round, 9, 3)
+    log.close()
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    assert {37, 38, 39} <= {noted.round for noted in log.calls}
+    assert len(log.calls) < 10
+    with pytest.raises(CallWithheld, match="another"):
+        log.note(call(39, b"two"))
+    log.close()
+    with pytest.raises(LogError, match="is closed"):
+        log.note(call(50, b"one"))
+
+
+def test_a_torn_note_was_never_signed(path: Path) -> None:
+    log = ConsensusLog.create(path, GENESIS, ACCOUNT, 0)
+    log.note(call(1, b"one"))
+    log.close()
+    path.write_bytes(path.read_bytes()[:-1])
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    assert log.calls == []
+    log.note(call(1, b"two"))
+    log.close()
 
 
 def test_until_when_a_validator_without_a_log_abstains() -> None:

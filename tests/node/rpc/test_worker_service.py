@@ -9,6 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
+from node.consensus.call_record import CallWithheld
+from node.consensus.log import LogError
 from node.rpc.limits import host_of, is_loopback
 from node.rpc.worker_service import WorkerService, salt
 from pallets.commitments import LABELS, WEIGHTS
@@ -93,13 +95,26 @@ def test_a_call_is_signed_once_and_exists_from_then_on(node: Node, miner: Miner)
         miner.submit("model_propose", "propose", miner.propose(1), 1)
 
 
-def test_nothing_is_signed_while_the_validator_abstains(node: Node, miner: Miner) -> None:
-    object.__setattr__(node.context, "abstains", lambda: True)
-    with status("FAILED_PRECONDITION"):
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(CallWithheld("it abstains"), "FAILED_PRECONDITION"), (LogError("the disk is full"), "DATA_LOSS")],
+)
+def test_nothing_is_signed_that_may_not_be(node: Node, miner: Miner, error: Exception, code: str) -> None:
+    asked = []
+
+    def withhold(call: Call, round: int) -> None:
+        asked.append((call.pallet, call.function, round))
+        if len(asked) == 1:
+            raise error
+
+    object.__setattr__(node.context, "before_signing", withhold)
+    with status(code) as refusal:
         miner.submit("model_propose", "propose", miner.propose(1), 1)
+    assert refusal.value.details() == str(error)
     assert len(node.pool) == 0
-    object.__setattr__(node.context, "abstains", lambda: False)
     miner.submit("model_propose", "propose", miner.propose(1), 1)
+    assert asked == [("model_propose", "propose", 1)] * 2
+    assert len(node.pool) == 1
 
 
 def test_a_call_that_the_chain_refuses(node: Node, miner: Miner) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,14 +56,36 @@ def test_a_chain_of_one_can_grow() -> None:
     assert rotate(active(A, B, C) | {D: record(WAITING)}, [A, B], RULES).members == [A, B, C]
 
 
-def test_leavers_go_as_long_as_a_live_quorum_stays() -> None:
+def test_leavers_go_as_long_as_f_stays_the_same() -> None:
     leaving = {C: record(LEAVING, since=2), D: record(LEAVING, since=1)}
-    assert rotate(active(A, B) | leaving, [A, B, C, D], RULES).members == [A, B]
-    assert rotate(active(A, B) | leaving, [A, C, D], RULES).members == [A, B, C, D]
-    # Who is silent is no loss; D, who is there, has to stay.
-    assert rotate(active(A, B) | leaving, [A, B, D], RULES).members == [A, B, D]
+    # 6 and 5 bear one faulty member, as 4 does; 3 would bear none, though all four took part in the round.
+    assert list(rotate(active(A, B, E, F) | leaving, [A, B, C, D, E, F], RULES).removed) == [D, C]
+    assert list(rotate(active(A, B, E) | leaving, [A, B, C, D, E], RULES).removed) == [D]
+    assert rotate(active(A, B) | leaving, [A, B, C, D], RULES).removed == {}
+    assert rotate(active(A, B, E, F, G) | leaving, [A, B, C, D, E, F, G], RULES).removed == {}
+    # Once somebody has entered, one goes; whoever was silent in one round may yet vote, and waits as well.
+    first = rotate(active(A, B) | leaving | {H: record(WAITING)}, [A, B, C, D], RULES)
+    assert (first.members, first.removed) == ([A, B, C, D, H], {})
+    assert list(rotate(active(A, B, H) | leaving, [A, B, C, D, H], RULES).removed) == [D]
+    assert rotate(active(A, B) | leaving, [A, B, D], RULES).removed == {}
+    # Sets below 4 bear none anyway.
+    assert rotate(active(A, B) | {D: record(LEAVING)}, [A, B, D], RULES).members == [A, B]
     assert rotate(active(A) | {D: record(LEAVING)}, [A, D], Rules(3, 2, 10)).members == [A, D]
     assert rotate({D: record(LEAVING)}, [D], RULES).members == [D]
+
+
+def test_a_live_quorum_stays_when_somebody_leaves() -> None:
+    leaving = {F: record(LEAVING)}
+    assert rotate(active(A, B, C, D, E) | leaving, [A, B, C, D, F], RULES).removed == {F: "left"}
+    assert rotate(active(A, B, C, D, E) | leaving, [A, B, C, F], RULES).removed == {}
+
+
+def test_a_leaver_whose_node_is_stopped_goes_as_one_of_the_faulty() -> None:
+    stopped = {D: record(LEAVING, missed=3)}
+    assert rotate(active(A, B, C) | stopped, [A, B, C], RULES).removed == {D: "left"}
+    # Only f of those that are silent go, whether they had asked to or not.
+    silent = {C: record(missed=4)}
+    assert rotate(active(A, B, E) | silent | stopped, [A, B, E], RULES).removed == {C: "offline"}
 
 
 def test_who_takes_over_a_seat_must_be_there_first() -> None:
@@ -76,7 +100,12 @@ def test_who_goes_lets_nobody_in() -> None:
     waiting = {bytes([number]) * 32: record(WAITING) for number in range(4)}
     # The five that stay are a quorum of seven, and of no larger set.
     rotation = rotate(seats | waiting, seats, RULES)
-    assert (list(rotation.removed), len(rotation.entered)) == ([F, G], 2)
+    # 7 to 6 would cost a fault: first somebody enters.
+    assert (list(rotation.removed), len(rotation.entered)) == ([], 3)
+    eight = seats | active(bytes([9]) * 32)
+    rotation = rotate(eight | waiting, eight, Rules(3, 1, 20))
+    # The seven that stay are a quorum of ten, and of no larger set.
+    assert (list(rotation.removed), len(rotation.entered)) == ([F], 3)
 
 
 def test_silent_ones_are_put_out_at_most_f_at_a_time() -> None:
@@ -92,6 +121,34 @@ def test_the_guilty_go_first_but_not_at_the_price_of_the_quorum() -> None:
     assert rotate(active(A, B, C) | guilty, [A, B, C, D], RULES).removed == {D: "offence"}
     assert rotate(active(A, B, C) | guilty, [A, B, D], RULES).removed == {}
     assert rotate(active(A, B, C) | guilty, [A, B], RULES).removed == {D: "offence"}
+
+
+def test_with_any_f_abstaining_those_that_vote_are_a_quorum_of_the_next_set() -> None:
+    """All sets of at most 13, by numbers: who was live and abstains from now on, who is silent, guilty, leaving."""
+    cases = 0
+    for size in range(1, 14):
+        f = faulty(size)
+        for guilty, offline in ((g, o) for g in range(f + 1) for o in range(f + 1 - g)):
+            for leaving, waiting in product(range(size - guilty - offline + 1), (0, 1, 2)):
+                names = [bytes([number]) * 32 for number in range(size + waiting)]
+                rest = size - guilty - offline - leaving
+                statuses = (
+                    [record(EXPELLED)] * guilty + [record(missed=3)] * offline
+                    + [record(LEAVING)] * leaving + [record()] * rest + [record(WAITING)] * waiting
+                )  # fmt: skip
+                records = dict(zip(names, statuses, strict=True))
+                bad, good = names[: guilty + offline], names[guilty + offline : size]
+                abstaining = f - len(bad)
+                # The guilty may be there or not; of the others those that will abstain took part, or did not.
+                for there, asleep in product((0, guilty), range(abstaining + 1)):
+                    live = {*names[:there], *good[: len(good) - asleep]}
+                    rotation = rotate(records, live, Rules(3, 1, 13))
+                    voting = set(rotation.members) - set(bad)
+                    # Whom the abstaining hit the worst: those that stay.
+                    silent = min(abstaining, len(voting & set(good)))
+                    assert len(voting) - silent >= quorum(len(rotation.members)), (size, records, live)
+                    cases += 1
+    assert cases > 1000
 
 
 STATUSES = st.sampled_from(Validator.Status.values()[1:])

@@ -144,13 +144,54 @@ def test_joining_and_leaving(chain: TestChain) -> None:
     assert [event.amount for event in chain.events(ValidatorsEvent.Unbonded)] == [u128(BOND + 5)]
 
 
+def dave_leaves(chain: TestChain) -> None:
+    """Let Eve enter in epoch 2, and him leave when that ends: in epoch 3 there are four again."""
+    chain.block(leave(chain, DAVE), join(chain, EVE))
+    close(chain, VALIDATORS)
+    assert status(chain, DAVE) == "LEAVING"
+    close(chain, (*VALIDATORS, EVE))
+    assert status(chain, DAVE) == "UNBONDING"
+
+
+def test_four_let_nobody_leave_before_somebody_has_entered(chain: TestChain) -> None:
+    chain.block(leave(chain, DAVE))
+    for _ in range(3):
+        close(chain, VALIDATORS)
+        assert status(chain, DAVE) == "LEAVING"
+        assert chain.pallet(Validators).is_member(DAVE.public)
+    chain.block(join(chain, EVE))
+    close(chain, VALIDATORS)
+    assert (status(chain, DAVE), status(chain, EVE)) == ("LEAVING", "ACTIVE")
+    close(chain, (*VALIDATORS, EVE))
+    assert status(chain, DAVE) == "UNBONDING"
+    assert chain.pallet(Validators).n == 4
+
+
+def test_a_leaver_whose_node_is_stopped_unbonds_after_the_rounds_of_the_offline(chain: TestChain) -> None:
+    chain.block(leave(chain, DAVE))
+    for expected in ("LEAVING", "UNBONDING"):
+        silent_round(chain, ALICE, BOB, CHARLIE)
+        assert status(chain, DAVE) == expected
+    assert [event.reason for event in chain.events(ValidatorsEvent.Removed)] == ["left"]
+
+
+def test_the_guilty_are_put_out_and_cannot_leave_instead(chain: TestChain) -> None:
+    chain.block(leave(chain, DAVE))
+    chain.block(reported(chain, DAVE, *two_votes(chain, DAVE, 1)))
+    assert status(chain, DAVE) == "EXPELLED"
+    assert failure(chain, leave(chain, DAVE)) == "validators.AlreadyLeaving"
+    close(chain, VALIDATORS)
+    assert [event.reason for event in chain.events(ValidatorsEvent.Removed)] == ["offence"]
+    assert status(chain, DAVE) == "OUT"
+    chain.block(leave(chain, DAVE))
+    assert status(chain, DAVE) == "UNBONDING"
+
+
 def test_who_changes_its_mind(chain: TestChain) -> None:
     chain.block(join(chain, EVE))
     chain.block(leave(chain, EVE))  # never was in the set: nothing can be held against it
     assert (status(chain, EVE), balance(chain, EVE)[1]) == ("", 0)
-    chain.block(leave(chain, DAVE))
-    close(chain, VALIDATORS)
-    assert status(chain, DAVE) == "UNBONDING"
+    dave_leaves(chain)
     chain.block(join(chain, DAVE, bond=BOND + 7))
     assert (status(chain, DAVE), balance(chain, DAVE)[1]) == ("WAITING", BOND + 7)
     chain.block(leave(chain, DAVE))  # was in the set one epoch ago
@@ -248,8 +289,7 @@ def test_an_offence_costs_bond_and_seat_once_an_epoch(chain: TestChain) -> None:
 
 def test_whoever_is_slashed_while_it_waits_does_not_enter(chain: TestChain) -> None:
     evidence = two_votes(chain, DAVE, 1)
-    chain.block(leave(chain, DAVE))
-    close(chain, VALIDATORS)
+    dave_leaves(chain)
     chain.block(join(chain, DAVE))
     assert status(chain, DAVE) == "WAITING"
     chain.block(reported(chain, DAVE, *evidence))
@@ -283,14 +323,14 @@ def test_every_kind_of_evidence_is_taken(chain: TestChain) -> None:
 
 
 def test_evidence_is_taken_as_long_as_the_bond_is_held(chain: TestChain) -> None:
-    evidence = two_votes(chain, DAVE, 1)
-    chain.block(leave(chain, DAVE))
-    close(chain, VALIDATORS)
-    close(chain, VALIDATORS)  # epoch 3: the last one for evidence of epoch 1
+    dave_leaves(chain)
+    evidence = two_votes(chain, DAVE, 2)
+    four = (ALICE, BOB, CHARLIE, EVE)
+    close(chain, four)  # epoch 4: the last one for evidence of epoch 2
     assert status(chain, DAVE) == "UNBONDING"
     late = reported(chain, DAVE, *evidence, by=EVE)
     assert chain.runtime.dry_run(chain.state, chain.head.header, chain.genesis_hash, late).ok
-    close(chain, VALIDATORS)
+    close(chain, four)
     assert status(chain, DAVE) == ""
     late = reported(chain, DAVE, *evidence)
     assert failure(chain, late) == "validators.FalseEvidence"
@@ -308,7 +348,8 @@ def test_a_slash_beyond_the_bond_comes_out_of_the_free_balance() -> None:
 
 
 def test_leaders_are_of_the_new_set(chain: TestChain) -> None:
-    chain.block(leave(chain, DAVE))
+    chain.block(leave(chain, DAVE), join(chain, EVE))
+    close(chain, (DAVE, CHARLIE, BOB, ALICE))
     close(chain, (DAVE, CHARLIE, BOB, ALICE))
     change = chain.head.header.next_epoch
     assert list(change.leaders) == [CHARLIE.public, BOB.public, ALICE.public]

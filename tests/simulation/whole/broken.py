@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from node.consensus.call_record import CallRecord, CallWithheld
 from node.sync_core import SyncCore
 from pallets.coin import Coin
 from pocl.v1.consensus_pb2 import ConsensusMessage, Vote, VoteKind
+from pocl.v1.extrinsic_pb2 import Call
 from runtime.certificates import vote_message
 from runtime.offences import OffenceKind
 from runtime.transactions import check_due
@@ -14,6 +16,7 @@ from tests.simulation.whole.disk import SimulatedLog
 from tests.simulation.whole.messages import Peer
 from tests.simulation.whole.node import WholeNode
 from tests.simulation.whole.syncing import Syncing
+from tests.simulation.whole.worker import Worker
 
 _mint_reward = Coin.mint_reward
 
@@ -66,6 +69,31 @@ class NoSyncedDatabase(WholeNode):
         else:
             self.disk.db.entries = self.__dict__["first"]
             super()._start()
+
+
+class _CarelessWorker(Worker):
+    def note(self, call: Call, round: int) -> None:
+        pass
+
+
+class SignsTwice(WholeNode):
+    """Signs whatever its worker makes, also a second model of one round."""
+
+    worker_class = _CarelessWorker
+
+
+class _ForgetfulLog(SimulatedLog):
+    def note(self, call: CallRecord) -> None:
+        with self.disk.writing("the log"):
+            if call.key in self._calls and self._calls[call.key] != call:
+                raise CallWithheld("signed before")
+            self._calls[call.key] = call
+
+
+class NotesInMemory(WholeNode):
+    """Knows in one life only what it signed for its worker."""
+
+    log_class = _ForgetfulLog
 
 
 class _ForgivingCore(SyncCore[Peer]):

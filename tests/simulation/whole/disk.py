@@ -19,7 +19,6 @@ from sortedcontainers import SortedDict  # type: ignore[import-untyped]
 from node.blobs import BlobStore
 from node.consensus.log import ConsensusLog
 from node.storage.database import Database
-from pocl.v1.consensus_pb2 import ConsensusMessage
 
 _WRITES = ("the database", "the log", "the log anew", "a new log", "a blob", "a private file")
 
@@ -104,16 +103,15 @@ class Disk:
 
 
 class SimulatedLog(ConsensusLog):
-    """The node's log with the points of a disk. `disk` is set right after it was opened."""
+    """The node's log with the points of a disk, `disk`, set right after it was opened. A cut may tear a frame."""
 
     disk: Disk
 
-    def append(self, records: Sequence[ConsensusMessage]) -> None:
-        """Append; a cut may tear the last frame."""
+    def _append(self, records: Sequence[bytes]) -> None:
         disk = self.disk
         with disk.writing("the log"):
             before = self._size
-            super().append(records)
+            super()._append(records)
             try:
                 disk.point("torn log")
             except PowerCut:
@@ -121,10 +119,10 @@ class SimulatedLog(ConsensusLog):
                     file.truncate(disk.random.randrange(before, self._size))
                 raise
 
-    def prune(self, epoch: int, view: int) -> None:
+    def prune(self, epoch: int, view: int, keep_calls: int = 0) -> None:
         """Prune, and write anew what is still small."""
-        super().prune(epoch, view)
-        if self._size > max(_COMPACT_BYTES, 4 * sum(len(record) for _, record in self._live)):
+        super().prune(epoch, view, keep_calls)
+        if self._size > max(_COMPACT_BYTES, 4 * sum(map(len, self._live_records()))):
             self._rewrite()
 
     def _rewrite(self) -> None:

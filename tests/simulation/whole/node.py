@@ -68,6 +68,7 @@ class WholeNode:
         self.up = False
         self.life = 0
         self.views = 0
+        self.trainings = 0
         self.told = 0
         """The highest block that this node has reported final."""
 
@@ -213,7 +214,7 @@ class WholeNode:
             case t.Final():
                 self.executor.finalize(action)
             case t.Prune(epoch, view):
-                self.journal.prune(epoch, view)
+                self.journal.prune(epoch, view, self.executor.calls_kept())
             case t.NeedSync(peer, _):
                 self.need_sync(peer)
             case t.Blame() | t.Offence() | t.Halt():

@@ -95,6 +95,7 @@ class Simulation:
         self.folder = Path(tempfile.mkdtemp(dir=TMPFS if TMPFS.is_dir() else None, prefix="simulation-"))
         # A stream of its own: what the other seeds do does not hang on which ones have a changing set.
         self.changing = Random(f"changing/{seed}").random() < CHANGING
+        self._losses = Random(f"losses/{seed}")
         n = random.choice((4, 4, 4, 4, 4, 7))
         self.world = changing_world(*random.choice(CHANGING_SETS)) if self.changing else world(n)
         self.genesis_hash = self.world.genesis.hash
@@ -274,6 +275,9 @@ class Simulation:
             network.later(sometime(), self._power_cut)
         for _ in range(random.choice((0, 0, 1))):
             network.later(sometime(), self._kill_worker, random.choice(self.honest))
+        for _ in range(self._losses.choice((0, 0, 1, 2))):
+            when = self._losses.uniform(CALM_MS, chaos)
+            network.later(when, self._lose_worker_files, self._losses.choice(self.honest))
         for node in self.nodes:
             if isinstance(node, Amnesiac):
                 network.later(sometime(), self._lose_disk, node)
@@ -315,6 +319,15 @@ class Simulation:
         if node.up:
             node.worker = node.worker_class(node)
             node.worker.wake()
+
+    def _lose_worker_files(self, node: WholeNode) -> None:
+        """Somebody deletes `worker/`, and starts the worker or the whole node anew: its pool is empty then."""
+        node.disk.files.clear()
+        self.trace(f"node {node.index} loses its worker's files")
+        if self._losses.random() < 0.5:
+            self._kill_worker(node)
+        elif node.up and node.core is not None:
+            node.die("restart without the worker's files")
 
     def _lose_disk(self, node: WholeNode) -> None:
         # Before block 1 is final everywhere a lost log is not noticed (node/consensus/log.py says so).

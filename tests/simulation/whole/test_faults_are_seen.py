@@ -31,6 +31,8 @@ def first_failure(
     [
         (broken.NoSyncedLog, ("twice", "nullifies and finalizes", "after nullifying")),
         (broken.NoSyncedDatabase, ("reported block",)),
+        (broken.SignsTwice, ("says two things in propose",)),
+        (broken.NotesInMemory, ("says two things in propose",)),
     ],
 )
 def test_a_broken_node_fails(node_class: type[WholeNode], expected: tuple[str, ...]) -> None:
@@ -41,7 +43,7 @@ def test_a_broken_node_fails(node_class: type[WholeNode], expected: tuple[str, .
 def test_any_parent_and_extended_closing_blocks_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("node.consensus.agreement.header_fault", broken.no_header_check)
     # Few such proposers get so far before they are put out of the set for what they do.
-    reason = first_failure(faulty=(EquivocatingProposer,), seeds=range(85, 145))
+    reason = first_failure(faulty=(EquivocatingProposer,), seeds=range(170, 230))
     assert "a second block" in reason, reason
 
 

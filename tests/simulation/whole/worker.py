@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.message import Message
 
+from node.consensus.call_record import CallWithheld
+from node.consensus.signing import log_for_call, note
 from node.pool import AlreadyInPool, PoolError, Underpriced
 from node.rpc.worker_service import salt
 from pallets.offchain import BlobUnavailable, CallRefused, Miner
+from pallets.offchain_protocols import Trained
 from pocl.extrinsics import extrinsic_hash
 from pocl.hashing import blob_name
+from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.worker_service_pb2 import AFTER_TRAIN
 from runtime.codec import encode
 from runtime.frame import InvalidTransaction
@@ -21,6 +27,21 @@ if TYPE_CHECKING:
     from tests.simulation.whole.node import WholeNode
 
 
+class _Learner(MemoLearner):
+    """One whose every training gives a proposal of its own, as real ones do: who forgets one makes another."""
+
+    def __init__(self, node: WholeNode) -> None:
+        super().__init__(node.learner)
+        object.__setattr__(self, "_node", node)
+
+    def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
+        """Train, and count it: no weight depends on how many samples a miner says it has."""
+        trained = super().train(global_model, round, deadline)
+        node: WholeNode = self.__dict__["_node"]
+        node.trainings += 1
+        return replace(trained, sample_count=trained.sample_count + node.trainings)
+
+
 class Worker:
     """Implements pallets.offchain_protocols.Context. A blob is fetched in no time, or cannot be had now."""
 
@@ -28,7 +49,7 @@ class Worker:
         self.node = node
         self.account = node.account
         self.genesis_hash = node.simulation.genesis_hash
-        self.miner = Miner(self, MemoLearner(node.learner), parallel_fetches=1)
+        self.miner = Miner(self, _Learner(node), parallel_fetches=1)
         self._waiting = False
 
     def wake(self) -> None:
@@ -42,10 +63,15 @@ class Worker:
         self.miner.step(self.node.view())
 
     def submit(self, pallet: str, function: str, args: Message, round: int) -> None:
+        try:
+            self.note(Call(pallet=pallet, function=function, args=encode(args)), round)
+        except CallWithheld as error:
+            self.node.simulation.trace(f"node {self.node.index} withholds {function}: {error}")
+            raise CallRefused("", str(error)) from None
+        self._tell(pallet, function, args, round)
         data = self.signed(pallet, function, args, round)
         try:
             self.node.pool.submit(data)
-            self._tell(pallet, function, args, round)
         except (AlreadyInPool, Underpriced):
             return
         except PoolError as error:
@@ -55,8 +81,13 @@ class Worker:
             if not included and not error.label.rpartition(".")[2].startswith("Already"):
                 raise CallRefused(error.label, error.reason) from None
 
+    def note(self, call: Call, round: int) -> None:
+        """Write down what is about to be signed. Raise CallWithheld when it may not be."""
+        node = self.node
+        note(log_for_call(node.journal, node.core, node.chain, round), call, round)
+
     def _tell(self, pallet: str, function: str, args: Message, round: int) -> None:
-        """Show the watch what others hear now, where a second one of its kind would be an offence."""
+        """Show the watch what others may hear from now on, where a second one of its kind would be an offence."""
         if self.node.watched and (pallet, function) in TWIN_CALLS:
             self.node.simulation.watch.called(self.node, function, round, encode(args))
 
