@@ -27,7 +27,7 @@ from node.consensus.abstention import Abstention
 from node.consensus.core import Core
 from node.consensus.executor import AgreementFailed, Executor
 from node.consensus.inbox import Inbox
-from node.consensus.log import ConsensusLog
+from node.consensus.log import ConsensusLog, without_log
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.snapshot import AgreementSnapshot
 from node.metrics.meter import NO_METER, Meter
@@ -38,6 +38,7 @@ from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from runtime.blocks import header_hash
 from runtime.codec import encode
+from runtime.quorum import faulty
 
 log = logging.getLogger("pocl.consensus")
 
@@ -164,6 +165,11 @@ class ConsensusDriver:
             )
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
+                validators = self._chain.epoch_change.validators
+                if self._key.public in validators and not faulty(len(validators)):
+                    log.error(
+                        "of %d validators the others are no quorum: %s", len(validators), without_log(3)
+                    )
         await self._restore_database(self._journal)
         self._core = self._executor.open_core(Ed25519Scheme(self._key, self._meter.verify), self._journal)
         unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())

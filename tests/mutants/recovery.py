@@ -95,10 +95,26 @@ MUTANTS = (
     mutant(
         "damage-taken-for-a-torn-tail",
         _LOG_FILE,
-        "            if end < len(data):\n                raise _damaged(path, at)\n            break\n        frames",
-        "            break\n        frames",
+        "            if end < len(data) or any",
+        "            if any",
         _LOG,
         why="a flipped bit in the middle silently forgets every vote behind it",
+    ),
+    mutant(
+        "rot-taken-for-a-torn-write",
+        _LOG_FILE,
+        "            if end < len(data) or any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):",
+        "            if end < len(data):",
+        _LOG,
+        why="a flipped bit in the newest vote, which others have, silently forgets it",
+    ),
+    mutant(
+        "torn-write-taken-for-rot",
+        _LOG_FILE,
+        "any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):",
+        "True:",
+        _LOG,
+        why="a power cut at the wrong moment costs a validator its log, and a chain of three its life",
     ),
     mutant(
         "foreign-log-opened",
