@@ -137,7 +137,8 @@ class ConsensusDriver:
 
     def on_peer(self, peer: Peer) -> None:
         """Take in who has connected, and what it said of itself."""
-        self._abstention.on_peer(peer)
+        if self._journal is None:
+            self._abstention.on_peer(peer)
 
     def on_synced(self) -> None:
         """Tell the core that sync has imported final blocks."""

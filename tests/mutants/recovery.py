@@ -181,6 +181,22 @@ MUTANTS = (
         why="a validator without a log votes at once, perhaps for the second time",
     ),
     mutant(
+        "strangers-remembered",
+        "node/consensus/abstention.py",
+        " and peer.validator in self._chain.epoch_change.validators",
+        "",
+        "node/consensus/test_abstention.py",
+        why="anybody fills the memory of a validator that waits, one proven account at a time",
+    ),
+    mutant(
+        "who-came-into-the-set-unheard",
+        "node/consensus/abstention.py",
+        "            self.on_peer(peer)\n",
+        "            pass\n",
+        "node/consensus/test_abstention.py",
+        why="a validator that caught up over a change of the set waits for peers that are there",
+    ),
+    mutant(
         "a-stranger-ends-abstention",
         "node/consensus/abstention.py",
         "reports = [report for account, report in self._reports.items() if account in others]",
