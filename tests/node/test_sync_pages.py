@@ -11,11 +11,15 @@ import pytest
 import trio
 
 from node.chain import Chain
+from node.network.answers import MAX_ANSWER
+from node.network.decoding import decode_bounded
 from node.sync import Synchronizer
 from node.sync_pages import page, runs_of
 from node.tools.verify import verify
-from pocl.v1.consensus_pb2 import Justification
-from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest
+from pocl.v1.block_pb2 import Block, Header
+from pocl.v1.consensus_pb2 import Certificate, Justification
+from pocl.v1.network_pb2 import BlockAnnounce, SyncRequest, SyncResponse
+from runtime.codec import encode
 from tests.node.chain_harness import act, certificate, close, open_at, propose
 from tests.node.sync_harness import Peers, Remote
 
@@ -101,3 +105,16 @@ async def test_a_new_node_gets_past_large_blocks_without_certificates(
         assert [block.header.number for block in again.blocks] == [number]
     assert not list(verify(other.database))
     other.close()
+
+
+def test_the_largest_page_fits_an_answer() -> None:
+    some = bytes(32)
+    header = Header(number=2**40, parent_hash=some, epoch=2**40, view=2**40, timestamp_ms=2**60, author=some)
+    header.state_root = header.extrinsics_root = header.events_root = some
+    fullest = Block(header=header, extrinsics=[bytes(140)] * (5 * 2**20 // 140))
+    # A thousand blocks in a row that were finalized by no votes of their own.
+    signed = Certificate(epoch=1, view=1, signers=bytes(8), signatures=[bytes(64)] * 64)
+    why = Justification(certificate=signed, descendants=[header] * 1000)
+    data = encode(SyncResponse(final_number=2**40, blocks=[fullest], justification=why))
+    assert len(data) < 6 * 2**20 < MAX_ANSWER
+    assert decode_bounded(SyncResponse, data).blocks[0] == fullest
