@@ -57,7 +57,7 @@ _SECTOR = 512
 """Bytes that a disk writes whole or not at all, at least."""
 
 
-ABSTAINS = "it then abstains for two epochs"
+ABSTAINS = "this validator then abstains for two epochs"
 
 
 def without_log(validators: int | None = None) -> str:
@@ -301,7 +301,7 @@ def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
         if end > len(data):
             break
         if _checksum(payload) != data[end - 4 : end]:
-            if end < len(data) or any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):
+            if any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):
                 raise _damaged(path, at)
             break
         frames.append(payload)

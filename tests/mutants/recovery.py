@@ -95,15 +95,15 @@ MUTANTS = (
     mutant(
         "damage-taken-for-a-torn-tail",
         _LOG_FILE,
-        "            if end < len(data) or any",
-        "            if any",
+        "_SECTOR) :]):\n                raise _damaged(path, at)\n            break",
+        "_SECTOR) :]):\n                pass\n            break",
         _LOG,
         why="a flipped bit in the middle silently forgets every vote behind it",
     ),
     mutant(
         "rot-taken-for-a-torn-write",
         _LOG_FILE,
-        "            if end < len(data) or any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):",
+        "            if any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):",
         "            if end < len(data):",
         _LOG,
         why="a flipped bit in the newest vote, which others have, silently forgets it",

@@ -113,7 +113,7 @@ def test_nobody_is_told_to_restore_a_log(path: Path) -> None:
     with pytest.raises(NodeStartError) as refused:
         ConsensusLog.open(path, GENESIS, ACCOUNT)
     assert "never restore it from a backup" in str(refused.value)
-    assert "with four or more validators it then abstains for two epochs" in str(refused.value)
+    assert "with four or more validators this validator then abstains for two epochs" in str(refused.value)
     assert "with three or fewer the chain then stops for good" in str(refused.value)
     assert [without_log(n) == ABSTAINS for n in (1, 2, 3, 4, 7)] == [False, False, False, True, True]
 

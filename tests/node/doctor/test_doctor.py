@@ -151,7 +151,7 @@ def test_of_several_validators_one_with_an_old_database_starts_and_syncs(
     file = tmp_path / "node" / "consensus" / "log"
     new = doctor("--chain", "local", "--alice")["votes"]
     assert (new["status"], "votes at once" in new["message"]) == ("ok", True)
-    assert "it then abstains for two epochs" in new["message"]
+    assert "this validator then abstains for two epochs" in new["message"]
     log = ConsensusLog.create(file, build_genesis(chain_spec.load("local")).hash, ALICE.public, 0)
     log.prune(5, 3)
     log._rewrite()
