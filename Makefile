@@ -7,7 +7,7 @@
 # make bench  benchmarks; ONLY=import,tree for some, PROFILE=1 for profiles, SCALE=0.1 for a quick look (docs/benchmarks.md)
 # make weights            weigh every call and hook and write the pallets' weights (docs/benchmarks.md, "Weights")
 # make record             record the recorded chain anew, after a change of the protocol (CONTRIBUTING.md)
-# make faults              real nodes, killed, paused, cut off and damaged (VALIDATORS, MINUTES, EVERY, AT_ONCE, SEED)
+# make faults              real nodes, killed, paused, cut off and damaged (VALIDATORS, MINUTES, EVERY, AT_ONCE, SEED, WORKERS=1)
 # make mutants             plant faults and see that tests notice: MUTANTS='light-*' for some, JOBS=1 for one at a time
 # make fuzz MINUTES=5      every decoder that sees bytes from outside
 # make hostile MINUTES=5   a node under every attack of tests/hostile: memory, finality
@@ -53,7 +53,7 @@ test: $(VENV)/.installed-test
 # Disks and links can be harmed only by root; without, those faults are skipped with a reason.
 faults: $(VENV)/.installed-test
 	$(BIN)/python -m tests.faults --validators $(or $(VALIDATORS),4) --minutes $(or $(MINUTES),5) \
-	  --every $(or $(EVERY),15) --at-once $(or $(AT_ONCE),1) --seed $(or $(SEED),1) --json faults.json
+	  --every $(or $(EVERY),15) --at-once $(or $(AT_ONCE),1) --seed $(or $(SEED),1) $(if $(WORKERS),--workers) --json faults.json
 
 slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

@@ -1,6 +1,8 @@
 """Finding out how long a validator without a log must abstain (node/consensus/log.py has the rule and why).
 
-Other validators say in their handshakes how far they are. What anybody who is connected claims to have is asked
+Other validators say in their handshakes how far they are. Anybody may prove an account, so only those of the set are
+remembered, each with the first that it said. While this node catches up the set changes: who came into it is then heard
+if it is still connected, or when it connects again. What anybody who is connected claims to have is asked
 for; of claims that stay unproven after that, as many as f validators could make up count for nothing, so no liar
 decides that the others abstain.
 
@@ -46,14 +48,15 @@ class Abstention:
         self._quorum_since: float | None = None
 
     def on_peer(self, peer: Peer) -> None:
-        """Note how far a validator said to be when it first connected."""
-        if peer.validator is not None:
+        """Note how far a validator of the set says to be, unless it did so before."""
+        if peer.validator is not None and peer.validator in self._chain.epoch_change.validators:
             self._reports.setdefault(peer.validator, (peer.epoch, peer.final_number))
 
     async def end(self) -> int:
         """Wait until enough is known; return the first epoch to vote in."""
         while (epoch := self.look()) is None:
             await trio.sleep(_POLL_S)
+        self._reports.clear()
         return epoch
 
     def look(self) -> int | None:
@@ -61,6 +64,8 @@ class Abstention:
         change, final = self._chain.epoch_change, self._chain.final_number
         n, others = len(change.validators), set(change.validators) - {self._account}
         member = len(others) < n
+        for peer in self._network.peers():
+            self.on_peer(peer)
         reports = [report for account, report in self._reports.items() if account in others]
         told = [peer.final_number for peer in self._network.peers() if peer.validator in others]
         unproven = sum(number > final for _, number in reports)

@@ -27,7 +27,7 @@ from node.consensus.abstention import Abstention
 from node.consensus.core import Core
 from node.consensus.executor import AgreementFailed, Executor
 from node.consensus.inbox import Inbox
-from node.consensus.log import ConsensusLog
+from node.consensus.log import ConsensusLog, without_log
 from node.consensus.scheme import Ed25519Scheme
 from node.consensus.signing import log_for_call
 from node.consensus.snapshot import AgreementSnapshot
@@ -39,6 +39,7 @@ from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from runtime.blocks import header_hash
 from runtime.codec import encode
+from runtime.quorum import faulty
 
 log = logging.getLogger("pocl.consensus")
 
@@ -136,7 +137,8 @@ class ConsensusDriver:
 
     def on_peer(self, peer: Peer) -> None:
         """Take in who has connected, and what it said of itself."""
-        self._abstention.on_peer(peer)
+        if self._journal is None:
+            self._abstention.on_peer(peer)
 
     def on_synced(self) -> None:
         """Tell the core that sync has imported final blocks."""
@@ -164,6 +166,11 @@ class ConsensusDriver:
             )
             if epoch > self.epoch:
                 log.warning("no consensus log: this validator abstains until epoch %d", epoch)
+                validators = self._chain.epoch_change.validators
+                if self._key.public in validators and not faulty(len(validators)):
+                    log.error(
+                        "of %d validators the others are no quorum: %s", len(validators), without_log(3)
+                    )
         await self._restore_database(self._journal)
         self._core = self._executor.open_core(Ed25519Scheme(self._key, self._meter.verify), self._journal)
         unsubscribe = self._pool.subscribe(lambda event: self.work_arrived())

@@ -12,13 +12,18 @@ round is signed after (`note`). Notes of the rounds of which evidence may be tak
 signed for a round older than an epoch in which this validator has signed anything, whatever the database says.
 
 Since a frame is synced before the next one is written, a crash can only tear the last one: a tail that is cut
-short, zero, or of the right length with the wrong checksum is dropped at the next start, and nothing in it was
-ever sent. Damage anywhere else would silently forget votes, so the file is refused.
+short, or that is zero from the beginning of a sector on (the file had grown before its data were there), is dropped
+at the next start, and nothing in it was ever sent. Anything else is no crash but damage, which may be in a vote that
+others have: it would be forgotten silently, so the file is refused. That holds for the last frame too, if all of it
+is there and its checksum is wrong.
 
 Records of final views are dropped: out of memory at once, out of the file when it has grown enough to be
 written anew (beside the old one, synced, renamed). What they said is then known only from the database's last
 final block: with a lost database, or an older copy than that, votes could be given twice. So nothing is voted
 before sync has brought the database at least there (`dropped`); who has nobody to sync from is refused (`require`).
+
+An older log must never take the place of a newer one, whatever the database: it does not know of the votes since.
+Nothing here can tell it from the newest one. So no message advises to restore a log: whoever lost it abstains.
 
 Abstention. A validator that lost its log may have voted in any view it does not remember. It abstains until two
 epoch boundaries past the newest epoch that it can prove by sync after a quorum of the other validators has told
@@ -49,16 +54,33 @@ from pocl.hashing import HASH_SIZE
 from pocl.keys import PUBLIC_SIZE
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from runtime.codec import CodecError, decode, encode
-from runtime.quorum import quorum
+from runtime.quorum import faulty, quorum
 
 _MAGIC = b"pocllog1"
 _NAME_SIZE = len(_MAGIC) + HASH_SIZE + PUBLIC_SIZE
 _HEAD_SIZE = _NAME_SIZE + 24
 _COMPACT_BYTES = 4 * 1024 * 1024
+_SECTOR = 512
+"""Bytes that a disk writes whole or not at all, at least."""
+
+
+ABSTAINS = "this validator then abstains for two epochs"
+
+
+def without_log(validators: int | None = None) -> str:
+    """Return, for people, what comes of a log that is gone in a set of so many validators; None: not known."""
+    if validators is None:
+        return f"with four or more validators {without_log(4)}; with three or fewer {without_log(3)}"
+    # Who abstains counts among the f: of three or fewer the others are no quorum.
+    return ABSTAINS if faulty(validators) else "the chain then stops for good"
 
 
 class LogError(PoclError):
     """The log cannot be written any more: the node must stop, for nothing may be sent unlogged."""
+
+
+OLDER_ALONE = "a lone validator gets the blocks in between by `pocl import-blocks`; leave the log as it is"
+"""What to do where the database is older than the log and there is nobody to sync from."""
 
 
 class ConsensusLog:
@@ -131,7 +153,7 @@ class ConsensusLog:
         if (epoch, view) < dropped:
             raise NodeStartError(
                 f"{self._path}: is newer than the database, which is at epoch {epoch}, view {view}, and the log "
-                f"at {dropped[0]}, {dropped[1]}: restore both or neither"
+                f"at {dropped[0]}, {dropped[1]}: {OLDER_ALONE}"
             )
 
     @property
@@ -345,7 +367,7 @@ def _read_frames(data: bytes, path: Path) -> tuple[list[bytes], int]:
         if end > len(data):
             break
         if _checksum(payload) != data[end - 4 : end]:
-            if end < len(data):
+            if any(data[max(at, (end - 1) // _SECTOR * _SECTOR) :]):
                 raise _damaged(path, at)
             break
         frames.append(payload)
@@ -363,8 +385,8 @@ def _head_of(frames: Sequence[bytes], path: Path) -> bytes:
 
 def _damaged(path: Path, at: int) -> NodeStartError:
     return NodeStartError(
-        f"{path}: is damaged at byte {at}: restore it from this disk's last good state, or remove it, which "
-        "makes this validator abstain for two epochs"
+        f"{path}: is damaged at byte {at}: never restore it from a backup, which lacks the newest votes, but remove "
+        f"it: {without_log()}"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from node.cli.secrets import keystore_of, read_password
-from node.consensus.log import inspect
+from node.consensus.log import ABSTAINS, OLDER_ALONE, inspect, without_log
 from node.doctor.findings import Finding, ok, problem, warning
 from node.doctor.subject import Subject
 from node.errors import PoclError
@@ -179,19 +179,27 @@ def _account(subject: Subject) -> tuple[bytes, str]:
 
 
 def check_votes(subject: Subject) -> Iterator[Finding]:
-    """A validator's log of what it signed is whole, its own, and not newer than the database."""
+    """A validator's log of what it signed is whole and its own, and whether it votes with it and the database."""
     if subject.account is None:
         return
     file = consensus_log_file(subject.base_path)
+    validators = len(subject.validators)
+    # The others go on without one that is not in the set.
+    lost = without_log(validators) if subject.account in subject.validators else ABSTAINS
     if not file.exists():
         if subject.place is None or subject.place > (1, 0):
             yield warning(
                 "votes",
-                f"there is no {file}: this validator abstains for some epochs, for it may have voted before",
-                "restore the log if you have the newest one; else wait",
+                f"there is no {file}: what this validator voted before is not known, and {lost}",
+                f"{'wait' if lost == ABSTAINS else 'begin a new chain with the state of this one'}; never restore a "
+                "log from a backup, which lacks the newest votes",
             )
         else:
-            yield ok("votes", f"no log yet at {file}: a new validator of a new chain")
+            yield ok(
+                "votes",
+                f"no log yet at {file}: a new validator of a new chain votes at once; where blocks are final "
+                f"already, {lost}",
+            )
         return
     try:
         head = inspect(file, subject.genesis_hash, subject.account)
@@ -199,12 +207,16 @@ def check_votes(subject: Subject) -> Iterator[Finding]:
         yield problem("votes", str(error))
         return
     if subject.running is None and subject.place is not None and subject.place < head.dropped:
-        yield problem(
-            "votes",
+        text = (
             f"{file} is newer (epoch {head.dropped[0]}, view {head.dropped[1]}) than the database "
-            f"(epoch {subject.place[0]}, view {subject.place[1]})",
-            "restore both, or remove the log, which makes this validator abstain for some epochs",
+            f"(epoch {subject.place[0]}, view {subject.place[1]})"
         )
+        if validators > 1:
+            yield warning(
+                "votes", text, "start the node: sync brings the database back, and then it votes again"
+            )
+        else:
+            yield problem("votes", text, OLDER_ALONE)
     elif subject.place is not None and head.abstain_until > subject.place[0]:
         yield warning("votes", f"{file}: this validator abstains until epoch {head.abstain_until}")
     else:

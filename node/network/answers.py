@@ -41,7 +41,7 @@ _RATES = {
 """Requests of one peer that are answered a second, and at once; more have to wait."""
 
 _PAGES = 4
-"""Pages under way at a time to validators of the set, and as many to all others: one may have 7 MiB."""
+"""Pages under way at a time to validators of the set, and as many to all others: one may have 6 MiB."""
 
 _SYNC_REQUEST_BYTES = 64
 _STATE_REQUEST_BYTES = 128

@@ -2,7 +2,7 @@
 
 Worst case of one connection: MAX_BUFFERED unread, a frame of each subject that has not come whole (8 + 8 + 1 MiB),
 and what waits to be sent to it (64 + 32 + 8 MiB; 8 MiB of consensus for a stranger). Of the pages of sync, which
-are not counted here, 2 * 4 are under way at a time, at 7 MiB. Times 64 peers that would be gigabytes, so the sum is
+are not counted here, 2 * 4 are under way at a time, at 6 MiB. Times 64 peers that would be gigabytes, so the sum is
 bounded: beyond MAX_HELD, the peer behind most of it goes, strangers before validators of the set.
 """
 

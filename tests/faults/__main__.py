@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="of the nodes' logs; kept (default: a temporary one)")
     parser.add_argument("--json", type=Path, help="where to write the report")
     parser.add_argument("--only", help="kinds of faults, with commas between (default: all)")
+    parser.add_argument("--workers", action="store_true", help="nodes with workers, so that rounds settle")
     options = parser.parse_args()
     # Before anything starts a thread: a thread would stay in the old namespaces.
     why_not = isolation.missing() or isolation.enter()
@@ -35,6 +36,7 @@ def main() -> int:
             at_once=options.at_once,
             seed=options.seed,
             why_not=why_not,
+            workers=options.workers,
             only=options.only.split(",") if options.only else None,
         )
         report = run.run()

@@ -21,6 +21,10 @@ import psutil
 
 from node.consensus.driver import CLOCK_OFFSET
 from node.consensus.log import read_log
+from node.errors import NodeStartError
+from node.storage.database import Database
+from node.storage.errors import StorageError
+from node.tools.verify import verify
 from pocl.client import Client
 from pocl.keys import ss58_encode
 from tests.e2e.processes import running_node
@@ -129,8 +133,30 @@ def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.
         must_be_one_line(node, status, line)
         remark = line
     node.kill()
+    read = read_through(network, node)
     without_database(network, [node])
-    return remark
+    return f"{remark}; {read}"
+
+
+def read_through(network: FaultNetwork, node: Validator) -> str:
+    """Read all of a damaged database: a read must fail, or all that is there must be right. Return which it was."""
+    try:
+        database = Database.open(node.database, network.genesis_hash)
+    except NodeStartError as error:
+        return f"opened: {error}"
+    try:
+        with database.iterate(b"", b"\xff") as entries:
+            count = sum(1 for _ in entries)
+        wrong = list(verify(database))
+    except StorageError as error:
+        return f"read: {error}"
+    finally:
+        database.close()
+    if wrong:
+        raise FaultError(
+            f"{node.name} reads its damaged database without an error, and it is wrong: {wrong[0]}"
+        )
+    return f"all {count} entries are right"
 
 
 def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
@@ -138,9 +164,7 @@ def corrupt_log(network: FaultNetwork, nodes: list[Validator], rng: random.Rando
     (node,) = nodes
     node.kill()
     network.before_loss(node)
-    # Not in the last frame: damage there cannot be told from a write that a crash cut short.
-    size = node.consensus_log.stat().st_size
-    flip_byte(node.consensus_log, rng.randrange(16, max(17, size // 2)))
+    flip_byte(node.consensus_log, rng.randrange(node.consensus_log.stat().st_size))
     try:
         network.start(node)
     except FaultError:
@@ -261,29 +285,42 @@ def without_database(network: FaultNetwork, nodes: list[Validator]) -> None:
 
 
 def kill_worker(network: FaultNetwork, nodes: list[Validator], rng: random.Random) -> str:
+    """Kill the worker of a node, which must start another. Nodes without workers stay: it is one of its own then."""
+    if nodes:
+        (node,) = nodes
+        assert node.process is not None
+        return replaced_worker(node.process.pid, node.log_file, lambda: node.final() >= 0)
     return kill_worker_of(network.folder / f"worker-{rng.randrange(2**32)}")
 
 
 def kill_worker_of(base_path: Path) -> str:
     """Kill the worker of a development node of its own; the node must start another and go on."""
-    with running_node(base_path, "--chain", "dev", "--alice", "--worker-threads", "1") as ready:
-        node = psutil.Process(ready["pid"])
+    with (
+        running_node(base_path, "--chain", "dev", "--alice", "--worker-threads", "1") as ready,
+        Client(ready["rpc_address"]) as client,
+    ):
+        height = client.info().final_number
+        return replaced_worker(
+            ready["pid"], base_path / "node.log", lambda: client.info().final_number > height
+        )
 
-        def worker() -> int:
-            children = (child for child in node.children() if child.status() != psutil.STATUS_ZOMBIE)
-            return next((child.pid for child in children if "node.worker" in child.cmdline()), 0)
 
-        until(lambda: worker() != 0, "the worker starts")
-        first = worker()
-        os.kill(first, signal.SIGKILL)
-        until(lambda: worker() not in (0, first), "another worker starts")
-        with Client(ready["rpc_address"]) as client:
-            height = client.info().final_number
-            until(lambda: client.info().final_number > height, "the node goes on")
-        said = [
-            line for line in (base_path / "node.log").read_text().splitlines() if "the worker was" in line
-        ]
-        return said[-1].partition("the worker was ")[2] if said else "the node did not say so"
+def replaced_worker(pid: int, log_file: Path, goes_on: Callable[[], bool]) -> str:
+    """Kill the worker of a node's process, wait for another one, and return what the node says of it."""
+    node = psutil.Process(pid)
+
+    def worker() -> int:
+        children = (child for child in node.children() if child.status() != psutil.STATUS_ZOMBIE)
+        return next((child.pid for child in children if "node.worker" in child.cmdline()), 0)
+
+    until(lambda: worker() != 0, "the worker starts")
+    first = worker()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: worker() not in (0, first), "another worker starts")
+    until(goes_on, "the node goes on")
+    text = log_file.read_text(encoding="utf-8", errors="replace")
+    said = [line for line in text.splitlines() if "the worker was" in line]
+    return said[-1].partition("the worker was ")[2] if said else "the node did not say so"
 
 
 def offences(witness: Validator, culprit: Validator) -> int:

@@ -1,7 +1,7 @@
 """A network of validators as real processes, on a chain with a quick heartbeat and short rounds.
 
-They have no workers: every round is void after its first phase, so an epoch lasts some seconds, and blocks carry
-transfers. A node's log and ready file are outside its base path, which may be full.
+They have no workers (workers.py has those with one): every round is void after its first phase, so an epoch lasts some
+seconds, and blocks carry transfers. A node's log and ready file are outside its base path, which may be full.
 
 Which nodes agreement may count on. A node is *up* from the moment its ready file appears, which it writes when its gRPC
 answers, until it is killed or ends; not while it is paused. It is *able* while it is up, in the validator set in force,
@@ -137,7 +137,7 @@ class Validator:
         told: dict[str, Any] = json.loads(self.ready_file.read_text(encoding="utf-8"))
         self.address = told["addresses"][0]
         self.ready_at = time.monotonic() - (time.time() - self.ready_file.stat().st_mtime)
-        self.client = Client(told["rpc_address"], timeout_s=5)
+        self.client = Client(f"{self.rpc_host}:{self.rpc_port}", timeout_s=5)
 
     def ended(self, seconds: float) -> tuple[int, str]:
         """Wait for the process to end by itself; return its status and the last line it wrote."""
@@ -222,6 +222,7 @@ class FaultNetwork:
         isolated: bool,
         round_ms: int = ROUND_MS,
         spec: ChainSpec | None = None,
+        validator: type[Validator] = Validator,
     ) -> None:
         """`spec` has `count` validators; by default it is the quick one with such rounds."""
         self.folder = folder
@@ -236,8 +237,8 @@ class FaultNetwork:
         self.before_loss: Callable[[Validator], None] = lambda node: None
         """Called with a node whose log is about to be lost: the last look at what it voted."""
         self._cut_off: frozenset[Validator] = frozenset()
-        self.nodes = [Validator(index, folder) for index in range(count)]
-        self.twin = Validator(0, folder, name="twin", slot=count)
+        self.nodes = [validator(index, folder) for index in range(count)]
+        self.twin = validator(0, folder, name="twin", slot=count)
         self.cables = Cables(count + 1) if isolated else None
         self.disks = Disks(DISK_MB) if isolated else None
         for node in (*self.nodes, self.twin):

@@ -1,9 +1,9 @@
 """What workers and operators do of themselves while the nodes are harmed.
 
-The nodes have no workers, but a stand-in says in every round that its miner takes part, as a worker does that did not
-deliver in the last one. So only a validator whose node is away misses rounds, and the chain's own rule puts it out of
-the set. Its operator asks back in, once the node is up and some epochs have passed: whoever was doubled may be slashed
-once more for another epoch until then.
+Where the nodes have no workers, a stand-in says in every round that its miner takes part, as a worker does that did not
+deliver in the last one. Like a node it signs nothing for a validator that abstains. So only a validator whose node is
+away or abstains misses rounds, and the chain's own rule puts it out of the set. Its operator asks back in, once the
+node is up and some epochs have passed: whoever was doubled may be slashed once more for another epoch until then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ REJOIN_AGAIN_EPOCHS = 3
 class Operators:
     """Those of all nodes, in one thread, until stopped."""
 
-    def __init__(self, network: FaultNetwork) -> None:
+    def __init__(self, network: FaultNetwork, *, workers: bool = False) -> None:
+        """`workers` says whether the nodes have some themselves."""
         self._network = network
+        self._workers = workers
         self._ready: dict[str, int] = {}
         self._asked: dict[str, int] = {}
         self.rejoined = 0
@@ -48,7 +50,8 @@ class Operators:
                     if client is None:
                         continue
                     if node.key.public in self._network.sets.members:
-                        self._say_ready(node, client, epoch)
+                        if not self._workers and not node.abstains(epoch):
+                            self._say_ready(node, client, epoch)
                     elif epoch >= self._asked.get(node.name, -REJOIN_AGAIN_EPOCHS) + REJOIN_AGAIN_EPOCHS:
                         self._ask_back(node, client, epoch)
                 except (ClientError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import time
@@ -13,16 +14,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.faults.harm import FAULTS
-from tests.faults.network import FaultError, FaultNetwork, until
+from pocl.client import ClientError
+from pocl.v1.round_pb2 import SETTLED
+from tests.faults.harm import FAULTS, kill_worker
+from tests.faults.network import FaultError, FaultNetwork, Validator, until
 from tests.faults.operators import Operators
 from tests.faults.progress import LEVEL_S, Outcome, Progress
 from tests.faults.schedule import Schedule
 from tests.faults.transfers import Transfers
 from tests.faults.watch import Watch
+from tests.faults.workers import Miner, learning_spec
 
 ROUND_MS = 5000
 """Four rounds, after which the local chain puts out the silent, are shorter than a pause, longer than most faults."""
+
+FIRST_ROUND_S = 240.0
+"""TensorFlow loads once for every worker."""
 
 TICK_S = 0.1
 
@@ -45,6 +52,9 @@ class Report:
     put_out: int = 0
     """How often a validator was put out of the set, and `rejoined` how often one asked back."""
     rejoined: int = 0
+    rounds: int = 0
+    """How many rounds have ended, and how many of them `settled`: some only with workers."""
+    settled: int = 0
     outcomes: list[Outcome] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
@@ -72,6 +82,7 @@ class Run:
         at_once: int,
         seed: int,
         why_not: str | None,
+        workers: bool = False,
         only: Sequence[str] | None = None,
     ) -> None:
         names = [fault.name for fault in FAULTS]
@@ -79,6 +90,13 @@ class Run:
         if unknown:
             raise SystemExit(f"no fault is called {', '.join(unknown)}: there are {', '.join(names)}")
         self._faults = [fault for fault in FAULTS if only is None or fault.name in only]
+        self._workers = workers
+        if workers:
+            # One of the network's own, then.
+            self._faults = [
+                dataclasses.replace(fault, most="one") if fault.apply is kill_worker else fault
+                for fault in self._faults
+            ]
         self._folder = folder
         self._every = every
         self._rng = random.Random(seed)
@@ -96,16 +114,25 @@ class Run:
         """Run, check, and return the report."""
         report = self.report
         isolated = self._isolated
-        with FaultNetwork(self._folder, report.validators, isolated=isolated, round_ms=ROUND_MS) as network:
+        with FaultNetwork(
+            self._folder,
+            report.validators,
+            isolated=isolated,
+            round_ms=ROUND_MS,
+            spec=learning_spec(report.validators) if self._workers else None,
+            validator=Miner if self._workers else Validator,
+        ) as network:
             watch = Watch(network)
             progress = Progress(network, watch, self._say)
             report.outcomes = progress.outcomes
-            transfers, operators = Transfers(network, report.seed), Operators(network)
+            transfers, operators = Transfers(network, report.seed), Operators(network, workers=self._workers)
             network.start(*network.nodes)
             for service in (watch, operators, transfers):
                 service.start()
             try:
                 until(lambda: min(network.heights(), default=0) >= 5, "the network makes blocks", 90)
+                if self._workers:
+                    until(lambda: self._count_rounds(network) > 0, "a round settles", FIRST_ROUND_S)
                 self._harm(network, progress)
                 report.longest_pause = watch.longest_pause(progress.begun, time.monotonic())
                 self._come_together(network, progress)
@@ -138,6 +165,23 @@ class Run:
         network.until(lambda: progress.level(network.nodes), "all nodes are level", LEVEL_S)
         whole = len(network.nodes)
         network.until(lambda: len(network.sets.members) == whole, "all are in the validator set", LEVEL_S)
+        settled = self._count_rounds(network)
+        if self._workers:
+            network.until(
+                lambda: self._count_rounds(network) > settled, "a round settles again", FIRST_ROUND_S
+            )
+
+    def _count_rounds(self, network: FaultNetwork) -> int:
+        """Note how many rounds have ended so far; return how many settled."""
+        client = next((node.client for node in network.up() if node.client is not None), None)
+        try:
+            rounds = [] if client is None else list(client.rounds())
+        except (ClientError, ValueError):
+            rounds = []
+        if len(rounds) >= self.report.rounds:
+            self.report.rounds = len(rounds)
+            self.report.settled = sum(summary.outcome == SETTLED for summary in rounds)
+        return self.report.settled
 
     def _finish(self, network: FaultNetwork, watch: Watch, transfers: Transfers) -> None:
         report = self.report
@@ -191,7 +235,7 @@ def show(report: Report) -> None:
     console.print(
         f"at most {report.most_at_once} faults at once; longest pause {report.longest_pause:.1f} s, slowest "
         f"resumption {report.slowest_resumption:.1f} s; put out of the set {report.put_out} times, smallest "
-        f"set {report.smallest_set}"
+        f"set {report.smallest_set}; {report.settled} of {report.rounds} rounds settled"
     )
     console.print(
         f"final height {report.final_height}, {report.transfers_final} of {report.transfers_sent} transfers "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import secrets
@@ -15,14 +14,14 @@ from typing import Any
 
 import psutil
 
-from node.chain_spec import ChainSpec
 from node.dev_accounts import dev_uri
 from pocl.client import Client
 from pocl.extrinsics import u128_int
 from pocl.keys import Keypair
 from pocl.v1.round_pb2 import SETTLED
 from pocl.v1.validators_pb2 import Validator as Record
-from tests.faults.network import ROOT, FaultNetwork, Validator, quick_spec, until
+from tests.faults import workers
+from tests.faults.network import ROOT, FaultNetwork, Validator, until
 from tests.faults.watch import Watch
 from tests.hostile.traitor import LEADS, PROPOSERS
 
@@ -35,37 +34,9 @@ START_S = 240.0
 _CHARGED = re.compile(r"peer (\w+)(?:: charged \d+ points| is banned): .*")
 
 
-def short_rounds() -> ChainSpec:
-    """Return a chain of four with rounds of some seconds on the digits, in which nobody is out for being silent."""
-    spec = quick_spec(4)
-    rules = dataclasses.replace(
-        spec.genesis.round,
-        # As long as a round lasts that one of four takes no part in.
-        train_ms=3000,
-        predict_ms=6000,
-        reveal_ms=3000,
-        vote_ms=6000,
-        audit_ms=6000,
-        aggregate_ms=10_000,
-        test_records=20,
-        # Winners lead in the next epoch: so the traitor does when it mines.
-        winners=4,
-        keep_rounds=10_000,
-    )
-    set_rules = dataclasses.replace(spec.genesis.validator_rules, offline_rounds=100_000)
-    genesis = dataclasses.replace(spec.genesis, round=rules, validator_rules=set_rules)
-    return dataclasses.replace(spec, genesis=genesis, learning={**spec.learning, "epochs": 1})
-
-
 def with_worker(words: Sequence[str]) -> list[str]:
-    """Return a node's command line with a worker, as `pocl devnet` gives it one."""
-    return [
-        *(word for word in words if word != "--no-worker"),
-        "--worker-threads",
-        "1",
-        "--wait-for-worker",
-        "180",
-    ]
+    """Return a node's command line with a worker that it waits for before it takes part."""
+    return [*workers.with_worker(words), "--wait-for-worker", "180"]
 
 
 class Miner(Validator):
@@ -99,7 +70,8 @@ class Four(FaultNetwork):
     """The network. `nodes` are the honest three."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, 4, isolated=False, spec=short_rounds())
+        # Winners lead in the next epoch: so the traitor does when it mines.
+        super().__init__(folder, 4, isolated=False, spec=workers.learning_spec(4, winners=4))
         self.nodes = [Miner(index, folder) for index in range(4) if index != TRAITOR]
         self.traitor = Traitor(TRAITOR, folder)
         for node in (*self.nodes, self.traitor):

@@ -213,6 +213,23 @@ MUTANTS = (
         why="a node sends pages larger than it says it does",
     ),
     mutant(
+        "sync-page-without-a-block",
+        "node/sync_pages.py",
+        "        if answer.blocks and (size > most_bytes or",
+        "        if (size > most_bytes or",
+        "node/test_sync_pages.py",
+        why="beyond a block larger than a page no new node ever comes, and honest peers are banned for it",
+    ),
+    mutant(
+        "sync-page-ends-at-certificates-only",
+        "node/sync_pages.py",
+        "    if answer.blocks and not whole:",
+        "    if False:",
+        "node/test_sync_pages.py",
+        _SYNC,
+        why="beyond large blocks without certificates of their own no new node ever comes",
+    ),
+    mutant(
         "sync-holds-pages-without-end",
         "node/sync_core.py",
         "            if at > mine + 1 and held > MAX_HELD_BYTES:",

@@ -95,14 +95,18 @@ def test_a_page_shows_why_each_epoch_is_over_and_ends_with_its_own_certificate(c
     assert numbers(page(chain, SyncRequest(from_number=5))) == []
 
 
-def test_a_page_of_blocks_final_by_a_descendant_goes_on_to_it(chains: list[Chain]) -> None:
-    chain = chains[0]
+def test_a_page_ends_at_a_certificate_or_where_it_must(chains: list[Chain]) -> None:
+    chain, other = chains
     grow(chain, (act(0),), (act(1),), (act(2),))
-    grow(chain, (act(3),))
-    for from_number in (1, 2, 3):
-        answer = page(chain, SyncRequest(from_number=from_number, max_blocks=1))
-        assert numbers(answer) == list(range(from_number, 4))
-        assert answer.justification == chain.justification(3)
+    grow(chain, (act(3),), (act(4),))
+    for most, expected in ((1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (4, [1, 2, 3]), (5, [1, 2, 3, 4, 5])):
+        answer = page(chain, SyncRequest(from_number=1, max_blocks=most))
+        assert numbers(answer) == expected
+        assert answer.justification == chain.justification(expected[-1])
+    for number in (1, 2, 3, 4, 5):
+        alone = page(chain, SyncRequest(from_number=number, max_blocks=1))
+        other.import_final(list(alone.blocks), alone.justification)
+    assert other.final_hash == chain.final_hash
 
 
 async def test_a_node_follows_peers_over_epochs(chains: list[Chain], autojump_clock: Any) -> None:

@@ -14,7 +14,7 @@ import node.sync_pages
 from node.chain import Chain
 from node.storage.pruning import Pruning
 from node.sync import Synchronizer
-from node.sync_pages import MAX_PAGE_BYTES, page, page_fault, runs_of
+from node.sync_pages import page, page_fault, runs_of
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from tests.node.chain_harness import SORTED, certificate, open_at, propose
 from tests.node.sync_harness import Peers, Remote, grow
@@ -70,13 +70,16 @@ def test_a_page_goes_over_closing_blocks_and_shows_why_each_is_final(source: Cha
 
 def test_a_page_is_bounded_in_blocks_and_bytes(source: Chain) -> None:
     assert len(page(source, SyncRequest(from_number=1, max_blocks=5)).blocks) == 5
-    # Block 3 has no certificate of its own: the page goes on to block 4.
-    assert len(page(source, SyncRequest(from_number=3, max_blocks=1)).blocks) == 2
+    # Block 3 has no certificate of its own: the page goes back to block 2, or shows why block 3 is final by block 4.
+    assert len(page(source, SyncRequest(from_number=2, max_blocks=2)).blocks) == 1
+    alone = page(source, SyncRequest(from_number=3, max_blocks=1))
+    assert [block.header.number for block in alone.blocks] == [3]
+    assert [header.number for header in alone.justification.descendants] == [4]
     small = page(source, SyncRequest(from_number=1, max_bytes=2000))
     assert 1 <= len(small.blocks) < 8
     assert sum(block.ByteSize() for block in small.blocks) < 2000
     assert not page(source, SyncRequest(from_number=BLOCKS + 1)).blocks
-    assert MAX_PAGE_BYTES < 8 * 2**20
+    assert len(page(source, SyncRequest(from_number=1, max_bytes=1)).blocks) == 1
 
 
 def test_a_page_has_its_own_bounds_whatever_is_asked_for(

@@ -97,3 +97,44 @@ async def test_accounts_outside_the_set_have_no_say(autojump_clock: Any) -> None
     with trio.move_on_after(2 * GENESIS_PATIENCE_S) as waiting:
         await around.abstention.end()
     assert waiting.cancelled_caught, "one validator and two strangers are no quorum"
+
+
+async def test_strangers_are_not_remembered(autojump_clock: Any) -> None:
+    around = Around()
+    for number in range(10, 1000):
+        around.connected.remove(around.connect(number.to_bytes(32, "big"), 5))
+        around.abstention.look()
+    assert not around.abstention._reports
+    for validator in (1, 2, 3):
+        around.join(validator, 0)
+    assert len(around.abstention._reports) == 3
+    assert await around.abstention.end() == 0
+    assert not around.abstention._reports
+
+
+async def test_whoever_came_into_the_set_meanwhile_is_heard(autojump_clock: Any) -> None:
+    around = Around()
+    around.epoch_change.validators = [VALIDATORS[0], b"x" * 32]
+    for validator in (1, 2):
+        around.join(validator, 7)
+    # It connects, says how far it is, and is gone before its account means anything.
+    around.connected.remove(around.join(3, 7))
+    assert around.abstention.look() is None
+    around.final_number, around.epoch_change = 7, SimpleNamespace(epoch=2, validators=VALIDATORS)
+    assert around.abstention.look() is None, "two of the three others were heard"
+    around.join(3, 7)
+    with trio.fail_after(5):
+        assert await around.abstention.end() == 4
+
+
+async def test_whoever_left_the_set_meanwhile_has_no_say(autojump_clock: Any) -> None:
+    around = Around()
+    for validator in (1, 2, 3):
+        around.connected.remove(around.join(validator, 0))
+    around.epoch_change = SimpleNamespace(
+        epoch=2, validators=[VALIDATORS[0], b"x" * 32, b"y" * 32, b"z" * 32]
+    )
+    around.final_number = 3
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S) as waiting:
+        await around.abstention.end()
+    assert waiting.cancelled_caught

@@ -10,7 +10,14 @@ import pytest
 
 from node.consensus import log as log_module
 from node.consensus.call_record import CallRecord, CallWithheld
-from node.consensus.log import ConsensusLog, LogError, abstain_until, read_log
+from node.consensus.log import (
+    ABSTAINS,
+    ConsensusLog,
+    LogError,
+    abstain_until,
+    read_log,
+    without_log,
+)
 from node.errors import NodeStartError
 from pocl.v1.consensus_pb2 import NOTARIZE, ConsensusMessage, Vote
 from pocl.v1.extrinsic_pb2 import Call
@@ -61,10 +68,9 @@ def test_records_and_abstention_come_back(path: Path) -> None:
 def test_every_torn_tail_is_dropped_and_written_over(path: Path) -> None:
     sizes = filled(path)
     whole = path.read_bytes()
-    # Cut short, or of the right length with zeros, or (when the file grew before its data) only zeros.
-    torn = [whole[: sizes[2]] + bytes(5000)]
-    for cut in range(sizes[2], sizes[3]):
-        torn += [whole[:cut], whole[:cut] + bytes(sizes[3] - cut)]
+    # Cut short, or (when the file grew before its data) zeros.
+    torn = [whole[: sizes[2]] + bytes(sizes[3] - sizes[2]), whole[: sizes[2]] + bytes(5000)]
+    torn += [whole[:cut] for cut in range(sizes[2], sizes[3])]
     for data in torn:
         path.write_bytes(data)
         assert views(path) == [1, 2, 3], len(data)
@@ -75,16 +81,50 @@ def test_every_torn_tail_is_dropped_and_written_over(path: Path) -> None:
     assert views(path) == [1, 2, 3, 9]
 
 
-def test_damage_before_the_last_frame_is_refused(path: Path) -> None:
+def test_a_last_frame_with_sectors_that_were_never_written_is_dropped(path: Path) -> None:
     sizes = filled(path)
+    log = ConsensusLog.open(path, GENESIS, ACCOUNT)
+    log.append([record(view) for view in range(5, 25)])
+    log.close()
     whole = path.read_bytes()
-    for at in range(sizes[2]):
+    sectors = [at for at in range(0, len(whole), 512) if at > sizes[3]]
+    assert len(sectors) > 2
+    for written in sectors:
+        path.write_bytes(whole[:written] + bytes(len(whole) - written))
+        assert views(path) == [1, 2, 3, 4]
+        # A disk that writes a sector writes all of it.
+        data = whole[: written + 1] + bytes(len(whole) - written - 1)
+        path.write_bytes(data)
+        if written < sectors[-1]:
+            assert views(path) == [1, 2, 3, 4]
+            continue
+        with pytest.raises(NodeStartError, match="is damaged at byte"):
+            views(path)
+
+
+def test_damage_is_refused_in_the_last_frame_too(path: Path) -> None:
+    filled(path)
+    whole = path.read_bytes()
+    for at in range(len(whole)):
         damaged = bytearray(whole)
         damaged[at] ^= 0x10
         path.write_bytes(damaged)
         with pytest.raises(NodeStartError, match=r"is damaged|belongs to|no consensus log"):
             ConsensusLog.open(path, GENESIS, ACCOUNT)
         assert path.read_bytes() == damaged
+
+
+def test_nobody_is_told_to_restore_a_log(path: Path) -> None:
+    filled(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(NodeStartError) as refused:
+        ConsensusLog.open(path, GENESIS, ACCOUNT)
+    assert "never restore it from a backup" in str(refused.value)
+    assert "with four or more validators this validator then abstains for two epochs" in str(refused.value)
+    assert "with three or fewer the chain then stops for good" in str(refused.value)
+    assert [without_log(n) == ABSTAINS for n in (1, 2, 3, 4, 7)] == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize(("genesis", "account"), [(b"x" * 32, ACCOUNT), (GENESIS, b"x" * 32)])
@@ -133,7 +173,7 @@ def test_a_database_older_than_what_was_dropped_is_refused(
     log = ConsensusLog.open(path, GENESIS, ACCOUNT)
     log.require(1, 4)
     log.require(2, 0)
-    with pytest.raises(NodeStartError, match="restore both or neither"):
+    with pytest.raises(NodeStartError, match="import-blocks"):
         log.require(1, 3)
 
 

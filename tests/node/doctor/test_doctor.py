@@ -132,20 +132,41 @@ def test_a_database_of_another_user(doctor: Doctor, stopped: Path, monkeypatch: 
 def test_a_lost_log_and_a_lost_database(doctor: Doctor, stopped: Path) -> None:
     (stopped / "consensus" / "log").unlink()
     found = doctor("--alice")["votes"]
-    assert (found["status"], "abstains" in found["message"]) == ("warning", True)
+    assert (found["status"], "the chain then stops for good" in found["message"]) == ("warning", True)
+    assert "never restore a log from a backup" in found["advice"]
     log = ConsensusLog.create(stopped / "consensus" / "log", GENESIS, ALICE.public, 9)
     assert "abstains until epoch 9" in doctor("--alice")["votes"]["message"]
     log.prune(5, 3)
     log._rewrite()
     log.close()
     found = doctor("--alice")["votes"]
+    # The only validator could get its blocks from nobody.
     assert (found["status"], "newer (epoch 5, view 3)" in found["message"]) == ("problem", True)
+    assert "import-blocks" in found["advice"]
+
+
+def test_of_several_validators_one_with_an_old_database_starts_and_syncs(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    file = tmp_path / "node" / "consensus" / "log"
+    new = doctor("--chain", "local", "--alice")["votes"]
+    assert (new["status"], "votes at once" in new["message"]) == ("ok", True)
+    assert "this validator then abstains for two epochs" in new["message"]
+    log = ConsensusLog.create(file, build_genesis(chain_spec.load("local")).hash, ALICE.public, 0)
+    log.prune(5, 3)
+    log._rewrite()
+    log.close()
+    found = doctor("--chain", "local", "--alice")["votes"]
+    assert (found["status"], "newer (epoch 5, view 3)" in found["message"]) == ("warning", True)
+    assert found["advice"].startswith("start the node: sync brings the database back")
 
 
 def test_a_damaged_log(doctor: Doctor, stopped: Path) -> None:
     file = stopped / "consensus" / "log"
     file.write_bytes(b"\x00\x01" + file.read_bytes()[2:] + b"more")
-    assert "damaged" in doctor("--alice")["votes"]["message"]
+    message = doctor("--alice")["votes"]["message"]
+    assert "damaged" in message
+    assert "never restore it from a backup" in message
 
 
 def test_keys(doctor: Doctor, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Agreement, validity, issuance, nothing lost, and progress of whole nodes, for hundreds of seeds."""
+"""Agreement, validity, issuance, nothing lost, and progress of whole nodes, for eighty seeds."""
 
 from __future__ import annotations
 
