@@ -9,6 +9,7 @@ _WORKER = "node/rpc/test_worker_service.py"
 _PARTS = "node/network/test_parts.py"
 _REQUESTS = "node/network/test_requests.py"
 _BLOBS = "node/test_blobs.py"
+_TRANSACTIONS = "node/rpc/test_transactions_service.py"
 
 MUTANTS = (
     # ---- who gets which blob when
@@ -149,5 +150,14 @@ MUTANTS = (
         "        if False:",
         _PARTS,
         why="one peer makes this node keep four gigabytes",
+    ),
+    # ---- the pool and its clients
+    mutant(
+        "final-blocks-told-one-by-one",
+        "node/pool/pool.py",
+        "        self.on_block(extrinsics_of(blocks), blocks[-1].header.number)",
+        "        for block in blocks:\n            self.on_block(block.block.extrinsics, block.header.number)",
+        _TRANSACTIONS,
+        why="a wallet is told that its transfer was dropped, which is final, and pays again",
     ),
 )

@@ -117,6 +117,18 @@ def test_included_again_after_a_fork(node: Node) -> None:
     assert (final.kind, final.block_hash) == (TransactionStatus.FINALIZED, child.hash)
 
 
+def test_two_blocks_that_become_final_together(node: Node) -> None:
+    first = watching(node, transfer(node.client, nonce=0))
+    node.propose()
+    assert next(first).kind == TransactionStatus.INCLUDED
+    second = watching(node, transfer(node.client, nonce=1))
+    # With the second block the first one becomes final: the state is that after both by then.
+    node.finalize(node.propose())
+    assert next(first).kind == TransactionStatus.FINALIZED
+    assert kinds(iter([next(second), next(second)])) == ["INCLUDED", "FINALIZED"]
+    assert len(node.pool) == 0
+
+
 def test_future_then_ready_then_dropped(node: Node) -> None:
     late = node.client.submit_and_watch(transfer(node.client, nonce=1), timeout_s=60)
     assert next(late).kind == TransactionStatus.FUTURE
