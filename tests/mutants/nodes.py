@@ -1,4 +1,4 @@
-"""Faults at a node's doors: what it serves to whom, and what it believes of whom."""
+"""Faults at a node's doors: what it serves to whom, and what it believes of whom; and in what it keeps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _WORKER = "node/rpc/test_worker_service.py"
 _PARTS = "node/network/test_parts.py"
 _REQUESTS = "node/network/test_requests.py"
 _BLOBS = "node/test_blobs.py"
+_PRUNING = "node/test_pruning_keeps_up.py"
 _TRANSACTIONS = "node/rpc/test_transactions_service.py"
 
 MUTANTS = (
@@ -159,5 +160,22 @@ MUTANTS = (
         "        for block in blocks:\n            self.on_block(block.block.extrinsics, block.header.number)",
         _TRANSACTIONS,
         why="a wallet is told that its transfer was dropped, which is final, and pays again",
+    ),
+    # ---- what is kept
+    mutant(
+        "pruning-however-full-the-blocks",
+        "node/storage/pruning.py",
+        "    return _LEAST + 2 * left",
+        "    return _LEAST",
+        _PRUNING,
+        why="under load, and while it catches up, a pruned node's database grows for ever",
+    ),
+    mutant(
+        "bodies-pruned-after-states",
+        "node/storage/pruning.py",
+        "        removed += _prune_bodies(db, batch, oldest.body, max_entries)",
+        "        removed += _prune_bodies(db, batch, oldest.body, max_entries - removed)",
+        _PRUNING,
+        why="as long as states wait to be removed no body is",
     ),
 )
