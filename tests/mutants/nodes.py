@@ -178,4 +178,12 @@ MUTANTS = (
         _PRUNING,
         why="as long as states wait to be removed no body is",
     ),
+    mutant(
+        "validation-remembers-all-accounts",
+        "runtime/validation.py",
+        "        if len(self._shared.state.before) >= MAX_SHARED:",
+        "        if False:",
+        "runtime/test_validation.py",
+        why="while no block becomes final, a node's memory grows with each new account that signs anything",
+    ),
 )
