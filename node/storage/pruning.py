@@ -94,14 +94,16 @@ def allowance(blocks: Sequence[ExecutedBlock]) -> int:
 def prune(db: plyvel.DB, oldest: Oldest, max_entries: int) -> int:
     """Remove what lies before `oldest`; return how many entries that were.
 
-    About `max_entries` are of the states at most, as many of the bodies, and of the headers: none has to wait until
-    there is nothing of the others. It need not be synced: the index stays until what it names is gone.
+    About `max_entries` are of the states at most, as many of the bodies, and of the headers: bodies need not wait
+    until no states are left to go. A header stays as long as its body. It need not be synced: the index stays until
+    what it names is gone.
     """
     with db.write_batch(transaction=True) as batch:
         batch.put(schema.META_OLDEST_STATE, schema.u64(oldest.state))
         removed = _prune_state(db, batch, oldest.state, max_entries)
-        removed += _prune_bodies(db, batch, oldest.body, max_entries)
-        return removed + _prune_headers(db, batch, min(oldest.state, oldest.body), max_entries)
+        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries)
+        headers = _prune_headers(db, batch, min(oldest.state, body), max_entries)
+        return removed + bodies + headers
 
 
 def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
@@ -116,7 +118,8 @@ def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> in
     return removed
 
 
-def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
+def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> tuple[int, int]:
+    """Return how many entries were removed, and the oldest block that keeps its body now."""
     number = schema.number_of(db.get(schema.META_OLDEST_BODY, schema.u64(0)))
     removed = 0
     while number < oldest and removed < max_entries:
@@ -129,7 +132,7 @@ def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> i
         removed += 2
         number += 1
     batch.put(schema.META_OLDEST_BODY, schema.u64(number))
-    return removed
+    return removed, number
 
 
 def _prune_headers(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:

@@ -173,10 +173,18 @@ MUTANTS = (
     mutant(
         "bodies-pruned-after-states",
         "node/storage/pruning.py",
-        "        removed += _prune_bodies(db, batch, oldest.body, max_entries)",
-        "        removed += _prune_bodies(db, batch, oldest.body, max_entries - removed)",
+        "        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries)",
+        "        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries - removed)",
         _PRUNING,
         why="as long as states wait to be removed no body is",
+    ),
+    mutant(
+        "headers-pruned-before-bodies",
+        "node/storage/pruning.py",
+        "        headers = _prune_headers(db, batch, min(oldest.state, body), max_entries)",
+        "        headers = _prune_headers(db, batch, min(oldest.state, oldest.body), max_entries)",
+        "node/tools/test_verify.py",
+        why="a block is offered whole whose header is gone",
     ),
     mutant(
         "validation-remembers-all-accounts",
