@@ -170,7 +170,7 @@ def _offer(client: Client, part: list[bytes], done: Submitted, lock: threading.L
             except ClientError as error:
                 codes = [(_BUSY.value[0] if error.code == _BUSY.name else 2, str(error))]
         else:
-            codes = [(result.code, result.error) for result in client.submit_batch(part)]
+            codes = _offer_batch(client, part)
         taken = []
         for data, (code, error) in zip(part, codes, strict=True):
             if code == _BUSY.value[0]:
@@ -186,6 +186,16 @@ def _offer(client: Client, part: list[bytes], done: Submitted, lock: threading.L
         part = later
         if part:
             time.sleep(_PAUSE_S)
+
+
+def _offer_batch(client: Client, part: list[bytes]) -> list[tuple[int, str]]:
+    """Return code and error of each; the node may also refuse the whole batch for now."""
+    try:
+        return [(result.code, result.error) for result in client.submit_batch(part)]
+    except ClientError as error:
+        if error.code != _BUSY.name:
+            raise
+        return [(_BUSY.value[0], str(error))] * len(part)
 
 
 @contextmanager

@@ -46,8 +46,6 @@ MAX_FORKS = 64
 RECENT_FINAL = 16
 """Final blocks whose execution is still remembered: a leader may propose one once more."""
 
-_PRUNED_PER_BLOCK = 2_000
-
 
 class ChainError(PoclError):
     """A block cannot be taken in, for a reason that is not the block's own."""
@@ -373,7 +371,7 @@ class Chain:
         if overtaken and not was_best:
             self._best_listeners.tell(last)
         self._final_listeners.tell(path)
-        self.database.prune(_PRUNED_PER_BLOCK)
+        self.database.prune_after(path)
 
 
 def open_chain(

@@ -314,8 +314,7 @@ class Node:
             self.driver.on_synced()
 
     def _on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
-        for executed in blocks:
-            self.pool.on_block(executed.block.extrinsics, executed.header.number)
+        self.pool.on_final(blocks)
         self.status.on_final(blocks)
         self._report_offences(blocks)
         self._tell_of_the_set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +50,12 @@ class ExecutedBlock:
     """New and stale nodes of the state tree; `tree.version` is the block's number."""
     events: tuple[EventRecord, ...]
     weight: int
+
+
+def extrinsics_of(blocks: Iterable[ExecutedBlock]) -> Iterator[bytes]:
+    """Yield what these blocks include, in order."""
+    for executed in blocks:
+        yield from executed.block.extrinsics
 
 
 def header_hash(header: Header) -> bytes:

@@ -8,12 +8,16 @@ from runtime.execution import DoesNotFit, Execution
 from runtime.frame.errors import InvalidTransaction
 from runtime.transactions import Checked, Rules, ValidTransaction, check, valid
 
+MAX_SHARED = 4096
+"""State entries that a shared block may have read, about 1 MB: every account that ever signed is one, and as long as
+no block becomes final the state stays the same."""
+
 
 class Validation:
     """What `Runtime.validate_transaction` says on one state (`Runtime.validation` makes it).
 
-    Normal extrinsics, of which only nonce and balance are looked up, share a block that is never executed. The
-    call of an operational one is tried out, on a block of its own.
+    Normal extrinsics, of which only nonce and balance are looked up, share a block that is never executed, and is
+    replaced when it has read MAX_SHARED entries. The call of an operational one is tried out, on a block of its own.
     """
 
     def __init__(self, rules: Rules, next_block: Callable[[], Execution]) -> None:
@@ -23,6 +27,8 @@ class Validation:
 
     def __call__(self, data: bytes, verified: Container[bytes] = ()) -> ValidTransaction:
         """Raise InvalidTransaction with its code (runtime/transactions.py)."""
+        if len(self._shared.state.before) >= MAX_SHARED:
+            self._shared = self._next_block()
         checked = check_fitting(self._rules, self._shared, data, verified)
         block = self._next_block() if checked.operational else self._shared
         return valid(checked, future=block.is_future(checked))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from node.pool.order import EvictionOrder, PoolTransaction, ReadyIterator, SenderQueue
 from node.pool.types import (
@@ -18,6 +18,7 @@ from node.pool.types import (
 )
 from pocl.extrinsics import extrinsic_hash
 from pocl.v1.extrinsic_pb2 import Extrinsic
+from runtime.blocks import ExecutedBlock, extrinsics_of
 from runtime.frame.errors import InvalidTransaction
 
 
@@ -134,6 +135,13 @@ class TransactionPool:
             self._drop(entry, reason)
             self._refresh([entry.signer])
         self._emit()
+
+    def on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
+        """Follow the newest state past blocks that became final together.
+
+        They count as one: on the state after the last, what only that one included looks stale.
+        """
+        self.on_block(extrinsics_of(blocks), blocks[-1].header.number)
 
     def on_block(self, included: Iterable[bytes], number: int, validate: Validate | None = None) -> None:
         """Follow the newest state past block `number`, which included these extrinsics.

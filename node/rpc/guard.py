@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 
 from node.rpc.auth import is_worker
 from node.rpc.errors import exhausted, fault_of, invalid, stopping
-from node.rpc.limits import RateLimit, RpcLimits, StreamLimit, host_of, is_loopback
+from node.rpc.limits import PlaceLimit, RateLimit, RpcLimits, host_of, is_loopback
 
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -38,9 +38,10 @@ class Guard(grpc.ServerInterceptor):
     def __init__(self, limits: RpcLimits, worker_token: str | None) -> None:
         self._token = worker_token
         self._rate = RateLimit(limits.calls_per_second, limits.burst)
-        self._streams = StreamLimit(limits.streams, limits.streams_per_host)
-        self._worker_streams = StreamLimit(limits.worker_streams, limits.worker_streams)
+        self._streams = PlaceLimit(limits.streams, limits.streams_per_host, "streams are open")
+        self._worker_streams = PlaceLimit(limits.worker_streams, limits.worker_streams, "streams are open")
         self._loopback_factor = limits.loopback_factor
+        self._extrinsics_per_call = limits.extrinsics_per_call
         # Wrapped once, not for each call: method -> (as the server has it, wrapped).
         self._handlers: dict[str, tuple[_Handler, _Handler]] = {}
         self._closed = False
@@ -113,11 +114,18 @@ class Guard(grpc.ServerInterceptor):
             raise stopping()
         if is_worker(context, self._token):
             return self._worker_streams.hold("worker") if streaming else _NOTHING
-        peer = context.peer()
-        host = host_of(peer)
-        if not self._rate.take(host, self._loopback_factor if is_loopback(peer) else 1.0):
+        self._take(context.peer(), 1.0)
+        return self._streams.hold(host_of(context.peer())) if streaming else _NOTHING
+
+    def charge_batch(self, context: grpc.ServicerContext, extrinsics: int) -> None:
+        """Count a call that began by what it is to do. Raise RpcFault (RESOURCE_EXHAUSTED) when that is too much."""
+        calls = extrinsics / self._extrinsics_per_call
+        if calls > 1 and not is_worker(context, self._token):
+            self._take(context.peer(), calls - 1)
+
+    def _take(self, peer: str, calls: float) -> None:
+        if not self._rate.take(host_of(peer), self._loopback_factor if is_loopback(peer) else 1.0, calls):
             raise exhausted("too many calls from your address: slow down")
-        return self._streams.hold(host) if streaming else _NOTHING
 
 
 def _tolerant(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:

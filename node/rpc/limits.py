@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,11 @@ class RpcLimits:
     burst: float = 2000.0
     loopback_factor: float = 4.0
     """So many times more for this machine itself: who runs there takes the node's processor time anyhow."""
+    extrinsics_per_call: int = 2
+    """So many of a batch count as a call: checking their signatures is what most calls cost less than."""
+    ranges: int = 4
+    """Range proofs that are made at once: each reads up to a thousand entries and their nodes."""
+    ranges_per_host: int = 2
     max_receive_bytes: int = 4 * 2**20
     max_send_bytes: int = 64 * 2**20
 
@@ -52,39 +57,38 @@ class RateLimit:
         # host -> (tokens, when), least recently used first.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, host: str, factor: float = 1.0) -> bool:
-        """Take one token of a host, whose rate and burst are `factor` times the usual; False when it has none."""
+    def take(self, host: str, factor: float = 1.0, tokens: float = 1.0) -> bool:
+        """Take tokens of a host, whose rate and burst are `factor` times the usual; False when it has too few."""
         with self._lock:
             now, burst = self._clock(), self._burst * factor
-            tokens, since = self._buckets.pop(host, (burst, now))
-            tokens = min(burst, tokens + (now - since) * self._per_second * factor)
-            allowed = tokens >= 1
-            self._buckets[host] = (tokens - 1 if allowed else tokens, now)
+            left, since = self._buckets.pop(host, (burst, now))
+            left = min(burst, left + (now - since) * self._per_second * factor)
+            allowed = left >= tokens
+            self._buckets[host] = (left - tokens if allowed else left, now)
             # A forgotten host starts with a full bucket: the bound on memory is worth that.
             while len(self._buckets) > self.MAX_HOSTS:
                 self._buckets.popitem(last=False)
             return allowed
 
 
-class StreamLimit:
-    """Counts the streams that are open, in all and a host. Any thread may use it."""
+class PlaceLimit:
+    """Counts what is going on, in all and of a host: `what`, such as "streams are open". Any thread may use it."""
 
-    def __init__(self, total: int, per_host: int) -> None:
+    def __init__(self, total: int, per_host: int, what: str) -> None:
         self._total = total
         self._per_host = per_host
+        self._what = what
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
 
     @contextmanager
     def hold(self, host: str) -> Iterator[None]:
-        """Hold a place for one stream. Raise RpcFault (RESOURCE_EXHAUSTED) when there is none."""
+        """Hold a place. Raise RpcFault (RESOURCE_EXHAUSTED) when there is none."""
         with self._lock:
             if self._open.total() >= self._total:
-                raise exhausted(
-                    f"{self._total} streams are open, as many as this node serves: close one or wait"
-                )
+                raise exhausted(f"{self._total} {self._what}, as many as this node allows: try again later")
             if self._open[host] >= self._per_host:
-                raise exhausted(f"{self._per_host} streams are open from your address: close one")
+                raise exhausted(f"{self._per_host} {self._what} for your address: end one, or wait")
             self._open[host] += 1
         try:
             yield
@@ -93,6 +97,42 @@ class StreamLimit:
                 self._open[host] -= 1
                 if not self._open[host]:
                     del self._open[host]
+
+
+class Turns:
+    """Lets one thread go at a time; the hosts whose threads wait take turns, each host's in the order they came."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken = False
+        # Whose turn is next comes first.
+        self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()
+
+    @contextmanager
+    def hold(self, host: str) -> Iterator[None]:
+        """Wait for a turn of this host, and keep it to the end of the block."""
+        turn = threading.Event()
+        with self._lock:
+            if self._taken:
+                self._waiting.setdefault(host, deque()).append(turn)
+            else:
+                self._taken = True
+                turn.set()
+        turn.wait()
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if not self._waiting:
+                self._taken = False
+                return
+            host, queue = self._waiting.popitem(last=False)
+            queue.popleft().set()
+            if queue:
+                self._waiting[host] = queue
 
 
 def host_of(peer: str) -> str:

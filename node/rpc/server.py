@@ -17,7 +17,7 @@ from node.rpc.chain_service import ChainService
 from node.rpc.context import RpcContext
 from node.rpc.feed import FinalFeed
 from node.rpc.guard import Guard
-from node.rpc.limits import RpcLimits
+from node.rpc.limits import PlaceLimit, RpcLimits
 from node.rpc.node_service import NodeService
 from node.rpc.rounds_service import RoundsService
 from node.rpc.state_service import StateService
@@ -120,7 +120,7 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
     feed = FinalFeed(context.chain.final_number)
     unsubscribe = context.chain.on_final(lambda blocks: feed.advance(blocks[-1].header.number))
     tracker = TransactionTracker(context.chain, context.pool)
-    status = _add_services(server, context, feed, tracker)
+    status = _add_services(server, context, feed, tracker, guard, limits)
 
     def unlisten() -> None:
         tracker.close()
@@ -142,12 +142,18 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
 
 
 def _add_services(
-    server: grpc.Server, context: RpcContext, feed: FinalFeed, tracker: TransactionTracker
+    server: grpc.Server,
+    context: RpcContext,
+    feed: FinalFeed,
+    tracker: TransactionTracker,
+    guard: Guard,
+    limits: RpcLimits,
 ) -> health.HealthServicer:
     chain_service_pb2_grpc.add_ChainServiceServicer_to_server(ChainService(context, feed), server)
-    state_service_pb2_grpc.add_StateServiceServicer_to_server(StateService(context, feed), server)
+    ranges = PlaceLimit(limits.ranges, limits.ranges_per_host, "range proofs are being made")
+    state_service_pb2_grpc.add_StateServiceServicer_to_server(StateService(context, feed, ranges), server)
     transactions_service_pb2_grpc.add_TransactionsServiceServicer_to_server(
-        TransactionsService(context, tracker), server
+        TransactionsService(context, tracker, guard.charge_batch), server
     )
     rounds_service_pb2_grpc.add_RoundsServiceServicer_to_server(RoundsService(context, feed), server)
     blobs_service_pb2_grpc.add_BlobsServiceServicer_to_server(BlobsService(context), server)

@@ -11,6 +11,7 @@ import grpc
 from node.rpc.context import RpcContext
 from node.rpc.errors import invalid, not_found
 from node.rpc.feed import FinalFeed
+from node.rpc.limits import PlaceLimit, host_of
 from node.state_pages import PART_BYTES
 from pallets.system import System
 from pocl.hashing import HASH_SIZE
@@ -38,10 +39,12 @@ _Keyed = TypeVar(
 class StateService(StateServiceServicer):
     """See proto/pocl/v1/state_service.proto."""
 
-    def __init__(self, node: RpcContext, feed: FinalFeed) -> None:
+    def __init__(self, node: RpcContext, feed: FinalFeed, ranges: PlaceLimit) -> None:
+        """`ranges` bounds the range proofs that are made at once."""
         self._node = node
         self._chain = node.chain
         self._feed = feed
+        self._ranges = ranges
         self._metadata = node.chain.runtime.metadata()
 
     def GetMetadata(self, request: pb.GetMetadataRequest, context: grpc.ServicerContext) -> Metadata:
@@ -96,7 +99,9 @@ class StateService(StateServiceServicer):
             raise invalid(f"max_bytes is {request.max_bytes}: at most {PART_BYTES}")
         header, state = self._at(request)
         start = request.start or bytes(HASH_SIZE)
-        part = prove_range(state, header.number, start, state.get, request.max_bytes or PART_BYTES)
+        most = request.max_bytes or PART_BYTES
+        with self._ranges.hold(host_of(context.peer())):
+            part = prove_range(state, header.number, start, state.get, most, MAX_ENTRIES)
         return pb.GetRangeResponse(
             range=part,
             number=header.number,

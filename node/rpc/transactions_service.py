@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
@@ -11,6 +11,7 @@ import grpc
 from node.pool import PoolError
 from node.rpc.context import RpcContext
 from node.rpc.errors import fault_of, invalid, not_found
+from node.rpc.limits import Turns, host_of
 from node.rpc.tracker import TransactionTracker, Watcher, settlements
 from pallets.coin import Coin
 from pocl.extrinsics import U128_MAX, extrinsic_hash, u128
@@ -21,16 +22,22 @@ from runtime.frame.errors import InvalidTransaction
 
 MAX_BATCH = 1000
 _BATCH_SLICE = 50
-"""Extrinsics of a batch that are validated in one visit to the trio thread, so that consensus is not held up."""
+"""Extrinsics of a batch that are validated in one visit to the trio thread (5 ms), so that consensus is not held up.
+Of all batches together only one makes a visit at a time: trio makes those that wait in one go."""
+
+Charge = Callable[[grpc.ServicerContext, int], None]
 
 
 class TransactionsService(TransactionsServiceServicer):
     """See proto/pocl/v1/transactions_service.proto."""
 
-    def __init__(self, node: RpcContext, tracker: TransactionTracker) -> None:
+    def __init__(self, node: RpcContext, tracker: TransactionTracker, charge: Charge) -> None:
+        """`charge` counts the extrinsics of a batch, or refuses it: Guard.charge_batch."""
         self._node = node
         self._chain = node.chain
         self._tracker = tracker
+        self._charge = charge
+        self._turns = Turns()
 
     def Submit(self, request: pb.SubmitRequest, context: grpc.ServicerContext) -> pb.SubmitResponse:
         """Take an extrinsic into the pool."""
@@ -42,10 +49,14 @@ class TransactionsService(TransactionsServiceServicer):
         """Take many; each is accepted or refused for itself."""
         if len(request.extrinsics) > MAX_BATCH:
             raise invalid(f"{len(request.extrinsics)} extrinsics: at most {MAX_BATCH} in a batch")
+        self._charge(context, len(request.extrinsics))
+        host = host_of(context.peer())
         response = pb.SubmitBatchResponse()
         for start in range(0, len(request.extrinsics), _BATCH_SLICE):
             part = request.extrinsics[start : start + _BATCH_SLICE]
-            response.results.extend(self._node.in_trio(partial(self._try_all, part)))
+            with self._turns.hold(host):
+                results = self._node.in_trio(partial(self._try_all, part))
+            response.results.extend(results)
         return response
 
     def SubmitAndWatch(

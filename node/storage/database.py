@@ -4,7 +4,7 @@ Rules:
 - What belongs to one step forward (blocks, their states, tree nodes, indices, the final pointer) is one
   batch, synced before `commit` returns: after a crash either all of it is there or nothing.
 - Blocks come in order, each the child of the one before; block 0 is the genesis this database belongs to.
-- Reads may come from any thread while one thread commits and prunes. A state reader keeps seeing its own
+- Reads may come from any thread while one thread commits and any prunes. A state reader keeps seeing its own
   version.
 - A disk that fails once is not trusted again: whoever meets the failure gets StorageError, and `on_failure` is
   told, so that the node stops even where the error ends in a peer's session or a client's call.
@@ -26,7 +26,7 @@ import plyvel  # type: ignore[import-untyped]
 from node.storage import compaction, opening, schema
 from node.storage.entries import open_range
 from node.storage.errors import FAILURES, StatePruned, StorageError, UnknownState, describe
-from node.storage.pruning import Oldest, Pruning, prune
+from node.storage.pruning import Oldest, Pruning, allowance, prune
 from node.storage.reverting import revert_last
 from node.storage.state import StateReader
 from node.storage.upper_nodes import UpperNodes
@@ -36,6 +36,11 @@ from pocl.v1.consensus_pb2 import Justification
 from runtime.blocks import ExecutedBlock
 
 __all__ = ["Database", "StatePruned", "StorageError", "UnknownState"]
+
+_PRUNED_AT_ONCE = 10_000
+"""Entries of each kind that one batch of deletions holds in memory."""
+_PRUNED_BESIDE = 1_000
+"""The same while others wait for the database: about 10 ms."""
 
 
 class Database:
@@ -112,10 +117,10 @@ class Database:
             self.pruning = pruning
 
     def prune(self, max_entries: int = 10_000) -> int:
-        """Remove what `pruning` does not keep, at most about `max_entries` entries a call.
+        """Remove what `pruning` does not keep, at most about `max_entries` entries of each kind (pruning.prune).
 
-        Older states are refused from now on. Return how many entries were removed or looked at: with 0 nothing
-        is left to do.
+        Older states are refused from now on. Any thread may call this. Return how many entries were removed or
+        looked at: with 0 nothing is left to do.
         """
         if self._final is None or self.pruning == Pruning():
             return 0
@@ -129,6 +134,18 @@ class Database:
                 raise self.failure("cannot prune", error) from error
             self._freed += removed
             return removed
+
+    def prune_after(self, blocks: Sequence[ExecutedBlock]) -> None:
+        """Remove more than a commit of these blocks adds to what is to be removed, if there is so much."""
+        allowed = allowance(blocks)
+        for start in range(0, allowed, _PRUNED_AT_ONCE):
+            if not self.prune(min(_PRUNED_AT_ONCE, allowed - start)):
+                break
+
+    def prune_all(self, between: Callable[[], object] = lambda: None) -> None:
+        """Remove all that `pruning` does not keep, a little at a time; `between` may raise to end it, or wait."""
+        while self.prune(_PRUNED_BESIDE):
+            between()
 
     def revert_last(self) -> int:
         """Take back the last block, on disk when this returns; return the number of its parent, the last one now.

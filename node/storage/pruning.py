@@ -13,6 +13,7 @@ client from the genesis header to the newest validator set. That is one block a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,14 @@ from node.storage import schema
 from node.storage.entries import open_range
 from pocl.extrinsics import extrinsic_hash
 from pocl.v1.block_pb2 import Block, Header
+from runtime.blocks import ExecutedBlock
 
 ARCHIVE = "archive"
+
+_LEAST = 2_000
+"""Entries of each kind that go after any commit, if there are so many."""
+_OF_A_BLOCK = 3
+"""What a block leaves beside its extrinsics and its state: body, events, header."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,32 @@ class Oldest:
     body: int
 
 
-def prune(db: plyvel.DB, oldest: Oldest, max_entries: int) -> int:
-    """Remove what lies before `oldest`, about `max_entries` entries at most; return how many.
+def allowance(blocks: Sequence[ExecutedBlock]) -> int:
+    """Return how many entries of each kind to remove after a commit of these blocks.
 
-    It need not be synced: the index stays until what it names is gone.
+    It is twice what they leave to be removed one day, so the most that waits is what the last blocks left, and
+    a backlog (of a node that has kept more so far) shrinks the faster the more blocks there are.
+    """
+    left = sum(
+        len(block.tree.stale) + 2 * len(block.changes) + len(block.block.extrinsics) + _OF_A_BLOCK
+        for block in blocks
+    )
+    return _LEAST + 2 * left
+
+
+def prune(db: plyvel.DB, oldest: Oldest, max_entries: int) -> int:
+    """Remove what lies before `oldest`; return how many entries that were.
+
+    About `max_entries` are of the states at most, as many of the bodies, and of the headers: bodies need not wait
+    until no states are left to go. A header stays as long as its body. It need not be synced: the index stays until
+    what it names is gone.
     """
     with db.write_batch(transaction=True) as batch:
         batch.put(schema.META_OLDEST_STATE, schema.u64(oldest.state))
         removed = _prune_state(db, batch, oldest.state, max_entries)
-        removed += _prune_bodies(db, batch, oldest.body, max_entries - removed)
-        return removed + _prune_headers(db, batch, min(oldest.state, oldest.body), max_entries - removed)
+        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries)
+        headers = _prune_headers(db, batch, min(oldest.state, body), max_entries)
+        return removed + bodies + headers
 
 
 def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
@@ -95,7 +118,8 @@ def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> in
     return removed
 
 
-def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
+def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> tuple[int, int]:
+    """Return how many entries were removed, and the oldest block that keeps its body now."""
     number = schema.number_of(db.get(schema.META_OLDEST_BODY, schema.u64(0)))
     removed = 0
     while number < oldest and removed < max_entries:
@@ -108,7 +132,7 @@ def _prune_bodies(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> i
         removed += 2
         number += 1
     batch.put(schema.META_OLDEST_BODY, schema.u64(number))
-    return removed
+    return removed, number
 
 
 def _prune_headers(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
@@ -117,7 +141,7 @@ def _prune_headers(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> 
         return 0
     number = schema.number_of(db.get(schema.META_OLDEST_HEADER, schema.u64(1)))
     opener = _opener(db, number, oldest)
-    stop = min(opener, number + max(0, max_entries))
+    stop = min(opener, number + max_entries)
     for at in range(number, stop):
         header = _header(db, at)
         if header is not None and not header.HasField("next_epoch"):

@@ -97,6 +97,8 @@ def import_blocks(
             _take(chain, new, justification, path)
             taken += len(new)
         progress(reader.position)
+    chain.database.prune_all()
+    chain.database.compact()
     return taken, skipped
 
 

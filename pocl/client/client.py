@@ -174,8 +174,8 @@ class Client:
         """Return the entries from a path on, with the proof that none is missing up to the last of them.
 
         A key's path is its BLAKE2b-256; `start` is empty for the lowest. The range ends with the entry that
-        reaches `max_bytes` of keys and values (0: what the node gives at most); ask on behind its path until
-        the range is the last. Give `number` then, for the state moves on.
+        reaches `max_bytes` of keys and values (0: what the node gives at most), or with the thousandth; ask on
+        behind its path until the range is the last. Give `number` then, for the state moves on.
         """
         request = state_service_pb2.GetRangeRequest(start=start, max_bytes=max_bytes, number=number)
         answer = self._connection.call(self._connection.state.GetRange, request)

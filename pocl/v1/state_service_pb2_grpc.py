@@ -98,7 +98,8 @@ class StateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRange(self, request, context):
-        """The entries from a path on, with the proof that none is missing between the first and the last of them.
+        """The entries from a path on, with the proof that none is missing between the first and the last of them. At most 1000;
+        RESOURCE_EXHAUSTED while the node makes as many such proofs as it does at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class StateServiceStub:
     """Keys under a prefix in order, paged."""
     GetProof: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetStorageRequest, _state_service_pb2.GetProofResponse]
     GetRange: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetRangeRequest, _state_service_pb2.GetRangeResponse]
-    """The entries from a path on, with the proof that none is missing between the first and the last of them."""
+    """The entries from a path on, with the proof that none is missing between the first and the last of them. At most 1000;
+    RESOURCE_EXHAUSTED while the node makes as many such proofs as it does at once.
+    """
     GetAccount: _grpc.UnaryUnaryMultiCallable[_state_service_pb2.GetAccountRequest, _state_service_pb2.AccountView]
 
 @_typing.type_check_only
@@ -54,7 +56,9 @@ class StateServiceAsyncStub(StateServiceStub):
     """Keys under a prefix in order, paged."""
     GetProof: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetStorageRequest, _state_service_pb2.GetProofResponse]  # type: ignore[assignment]
     GetRange: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetRangeRequest, _state_service_pb2.GetRangeResponse]  # type: ignore[assignment]
-    """The entries from a path on, with the proof that none is missing between the first and the last of them."""
+    """The entries from a path on, with the proof that none is missing between the first and the last of them. At most 1000;
+    RESOURCE_EXHAUSTED while the node makes as many such proofs as it does at once.
+    """
     GetAccount: _aio.UnaryUnaryMultiCallable[_state_service_pb2.GetAccountRequest, _state_service_pb2.AccountView]  # type: ignore[assignment]
 
 class StateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -95,7 +99,9 @@ class StateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _state_service_pb2.GetRangeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_state_service_pb2.GetRangeResponse, _abc.Awaitable[_state_service_pb2.GetRangeResponse]]:
-        """The entries from a path on, with the proof that none is missing between the first and the last of them."""
+        """The entries from a path on, with the proof that none is missing between the first and the last of them. At most 1000;
+        RESOURCE_EXHAUSTED while the node makes as many such proofs as it does at once.
+        """
 
     @_abc_1.abstractmethod
     def GetAccount(

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class TransactionsServiceStub:
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     def __init__(self, channel):
@@ -65,7 +66,8 @@ class TransactionsServiceStub:
 
 class TransactionsServiceServicer:
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     def Submit(self, request, context):
@@ -139,7 +141,8 @@ def add_TransactionsServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class TransactionsService:
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class TransactionsServiceStub:
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     @_typing.overload
@@ -47,7 +48,8 @@ class TransactionsServiceStub:
 @_typing.type_check_only
 class TransactionsServiceAsyncStub(TransactionsServiceStub):
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -62,7 +64,8 @@ class TransactionsServiceAsyncStub(TransactionsServiceStub):
 
 class TransactionsServiceServicer(metaclass=_abc_1.ABCMeta):
     """INVALID_ARGUMENT: malformed, badly signed, wrong genesis or version. FAILED_PRECONDITION: stale nonce, cannot pay, call refused.
-    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full.
+    ALREADY_EXISTS: in the pool. RESOURCE_EXHAUSTED: pool full, or too much at once from one address
+    (extrinsics of a batch count).
     """
 
     @_abc_1.abstractmethod

@@ -26,17 +26,22 @@ _PATH_BITS = 8 * HASH_SIZE
 
 
 def prove_range(
-    reader: NodeReader, version: int, start: bytes, value: Callable[[bytes], bytes | None], max_bytes: int
+    reader: NodeReader,
+    version: int,
+    start: bytes,
+    value: Callable[[bytes], bytes | None],
+    max_bytes: int,
+    max_entries: int | None = None,
 ) -> StateRange:
     """Return the entries of the tree of `version` from the path `start` on, with their proof.
 
     `value` returns what is stored under a state key. The range ends with the entry that reaches `max_bytes`
-    of keys and values. Raise MissingNode when nodes or values of that version are not there.
+    of keys and values, or number `max_entries`. Raise MissingNode when nodes or values of that version are not there.
     """
     part = StateRange(start=start)
     size, end = 0, None
     for leaf in _leaves_from(reader, root_key(version), 0, start, True):
-        if end is not None and size >= max_bytes:
+        if end is not None and (size >= max_bytes or len(part.entries) == max_entries):
             part.right.extend(_outside(reader, version, end, 1))
             break
         data = value(leaf.key)

@@ -1,4 +1,4 @@
-"""Faults at a node's doors: what it serves to whom, and what it believes of whom."""
+"""Faults at a node's doors: what it serves to whom, and what it believes of whom; and in what it keeps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ _WORKER = "node/rpc/test_worker_service.py"
 _PARTS = "node/network/test_parts.py"
 _REQUESTS = "node/network/test_requests.py"
 _BLOBS = "node/test_blobs.py"
+_PRUNING = "node/test_pruning_keeps_up.py"
+_TRANSACTIONS = "node/rpc/test_transactions_service.py"
 
 MUTANTS = (
     # ---- who gets which blob when
@@ -149,5 +151,88 @@ MUTANTS = (
         "        if False:",
         _PARTS,
         why="one peer makes this node keep four gigabytes",
+    ),
+    # ---- the pool and its clients
+    mutant(
+        "final-blocks-told-one-by-one",
+        "node/pool/pool.py",
+        "        self.on_block(extrinsics_of(blocks), blocks[-1].header.number)",
+        "        for block in blocks:\n            self.on_block(block.block.extrinsics, block.header.number)",
+        _TRANSACTIONS,
+        why="a wallet is told that its transfer was dropped, which is final, and pays again",
+    ),
+    # ---- what is kept
+    mutant(
+        "pruning-however-full-the-blocks",
+        "node/storage/pruning.py",
+        "    return _LEAST + 2 * left",
+        "    return _LEAST",
+        _PRUNING,
+        why="under load, and while it catches up, a pruned node's database grows for ever",
+    ),
+    mutant(
+        "bodies-pruned-after-states",
+        "node/storage/pruning.py",
+        "        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries)",
+        "        bodies, body = _prune_bodies(db, batch, oldest.body, max_entries - removed)",
+        _PRUNING,
+        why="as long as states wait to be removed no body is",
+    ),
+    mutant(
+        "headers-pruned-before-bodies",
+        "node/storage/pruning.py",
+        "        headers = _prune_headers(db, batch, min(oldest.state, body), max_entries)",
+        "        headers = _prune_headers(db, batch, min(oldest.state, oldest.body), max_entries)",
+        "node/tools/test_verify.py",
+        why="a block is offered whole whose header is gone",
+    ),
+    mutant(
+        "validation-remembers-all-accounts",
+        "runtime/validation.py",
+        "        if len(self._shared.state.before) >= MAX_SHARED:",
+        "        if False:",
+        "runtime/test_validation.py",
+        why="while no block becomes final, a node's memory grows with each new account that signs anything",
+    ),
+    # ---- what a client may cost
+    mutant(
+        "batches-count-as-one-call",
+        "node/rpc/transactions_service.py",
+        "        self._charge(context, len(request.extrinsics))\n",
+        "",
+        _TRANSACTIONS,
+        why="one address keeps the node checking signatures, a thousand for each call it is allowed",
+    ),
+    mutant(
+        "batches-crowd-the-trio-thread",
+        "node/rpc/transactions_service.py",
+        "            with self._turns.hold(host):\n                results",
+        "            if True:\n                results",
+        _TRANSACTIONS,
+        why="many batches at a time hold up consensus again and again",
+    ),
+    mutant(
+        "latest-client-served-first",
+        "node/rpc/limits.py",
+        "            host, queue = self._waiting.popitem(last=False)",
+        "            host, queue = self._waiting.popitem(last=True)",
+        _TRANSACTIONS,
+        why="who sends without end is served, and the others wait",
+    ),
+    mutant(
+        "ranges-of-any-length",
+        "node/rpc/state_service.py",
+        "state.get, most, MAX_ENTRIES)",
+        "state.get, most)",
+        "node/rpc/test_state_service.py",
+        why="one call keeps a thread busy with ten thousand small entries",
+    ),
+    mutant(
+        "ranges-without-bound",
+        "node/rpc/state_service.py",
+        "        with self._ranges.hold(host_of(context.peer())):",
+        "        if True:",
+        "node/rpc/test_state_service.py",
+        why="one address takes the node's processor with dear calls side by side",
     ),
 )

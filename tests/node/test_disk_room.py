@@ -12,15 +12,21 @@ from node.storage.errors import StorageError
 
 
 class Database:
-    """Counts compactions; fails at the one of that number."""
+    """Counts compactions, each after there was nothing to prune; fails at the one of that number."""
 
     def __init__(self, fails_at: int = 0) -> None:
         self.compactions = 0
+        self.pruned = 0
         self._fails_at = fails_at
+
+    def prune_all(self, between: Any) -> None:
+        between()
+        self.pruned += 1
 
     def compact(self, between: Any) -> bool:
         between()
         self.compactions += 1
+        assert self.pruned == self.compactions
         if self.compactions == self._fails_at:
             raise StorageError("the disk is gone")
         return True
@@ -55,20 +61,21 @@ async def test_a_failure_of_the_disk_is_told_by_the_watch_alone() -> None:
     assert database.compactions == 2
 
 
-async def test_a_node_that_stops_ends_a_compaction_between_two_slices() -> None:
+@pytest.mark.parametrize("work", ["prune_all", "compact"])
+async def test_a_node_that_stops_ends_the_work_between_two_slices(work: str) -> None:
     slices = 0
     began = trio.Event()
     token = trio.lowlevel.current_trio_token()
 
-    class Endless(Database):
-        def compact(self, between: Any) -> bool:
-            nonlocal slices
-            while True:
-                between()
-                slices += 1
-                token.run_sync_soon(began.set)
+    def endless(between: Any) -> None:
+        nonlocal slices
+        while True:
+            between()
+            slices += 1
+            token.run_sync_soon(began.set)
 
-    database: Any = Endless()
+    database: Any = Database()
+    setattr(database, work, endless)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keep_compact, database)
         await began.wait()

@@ -284,6 +284,22 @@ def test_a_new_validation_can_be_handed_in_with_the_block() -> None:
         harness.submit(a0)
 
 
+def test_blocks_that_became_final_together_drop_nothing_that_they_included() -> None:
+    harness = Harness()
+    a0, a1, a2 = (normal(ALICE, nonce) for nonce in range(3))
+    b0, stale = normal(BOB, 0, valid_until=2), normal(CAROL, 0)
+    harness.submit(a0, a1, a2, b0, stale)
+    # Alice's first in one block, her second and the others in the next: the state is already that after both.
+    included = [a0, a1, b0, normal(CAROL, 0, size=1)]
+    harness.ledger.apply(included)
+    harness.pool.on_block(iter(included), 2)
+    assert harness.ready() == [a2]
+    assert [harness.seen(data) for data in (a0, a1, a2, b0)] == [["ready"]] * 4
+    assert harness.seen(stale) == ["ready", "dropped"], (
+        "what they did not include, and left no nonce for, goes"
+    )
+
+
 def test_remove_strands_the_followers() -> None:
     harness = Harness()
     a0, a1 = normal(ALICE, 0), normal(ALICE, 1)

@@ -182,8 +182,7 @@ class Node:
         )
 
     def _on_final(self, blocks: list[ExecutedBlock]) -> None:
-        for block in blocks:
-            self.pool.on_block(block.block.extrinsics, block.header.number)
+        self.pool.on_final(blocks)
 
     def _fetch_blob(
         self, name: bytes, *, max_bytes: int, timeout_s: float, holder: bytes | None

@@ -122,6 +122,7 @@ def test_a_bucket_refills_and_hosts_do_not_share() -> None:
     assert [limit.take("a") for _ in range(3)] == [True, True, False]
     now = 100.0
     assert [limit.take("a") for _ in range(5)] == [True] * 4 + [False]
+    assert [limit.take("much", tokens=tokens) for tokens in (3, 2, 1, 0.5)] == [True, False, True, False]
     for host in range(3 * RateLimit.MAX_HOSTS):
         limit.take(str(host))
     assert len(limit._buckets) == RateLimit.MAX_HOSTS

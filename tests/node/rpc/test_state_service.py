@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from node.storage.pruning_mode import PruningRequest
 from pallets.assembly import RUNTIME
 from pocl.extrinsics import u128, u128_int
 from pocl.hashing import hash256
+from pocl.v1.proof_pb2 import StateRange
 from pocl.v1.state_service_pb2 import ListStorageRequest
 from runtime.proof import verify_state_proof
 from runtime.range_proof import verify_range
-from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused, running_node
+from runtime.tree import prove_range
+from tests.node.rpc.harness import ALICE, BOB, EVE, Node, refused, running_node, small
 
 
 def send(node: Node, amount: int, tip: int = 0) -> None:
@@ -130,3 +137,33 @@ def test_ranges_in_a_row_give_the_whole_state_with_proofs(node: Node) -> None:
             node.client.state_range(start, max_bytes=size)
     with refused("NOT_FOUND"):
         node.client.state_range(number=3)
+
+
+def test_a_range_has_a_bounded_number_of_entries(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.rpc.state_service.MAX_ENTRIES", 3)
+    answer = node.client.state_range()
+    assert (len(answer.range.entries), answer.range.last) == (3, False)
+    assert verify_range(node.chain.final.state_root, answer.range)
+
+
+def test_ranges_are_made_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> StateRange:
+        began.set()
+        assert go_on.wait(20)
+        return prove_range(*arguments)
+
+    monkeypatch.setattr("node.rpc.state_service.prove_range", slow)
+    with running_node(tmp_path, small(ranges_per_host=1)) as node, ThreadPoolExecutor(1) as other:
+        first = other.submit(node.client.state_range)
+        assert began.wait(20)
+        try:
+            with refused("RESOURCE_EXHAUSTED") as message:
+                node.client.state_range()
+            assert "range proofs are being made for your address" in message[0]
+            assert node.client.info().final_number == 0, "the rest goes on"
+        finally:
+            go_on.set()
+        assert first.result().range.last
+        assert node.client.state_range().range.last

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
 from node.pool import AlreadyInPool
+from node.rpc.limits import Turns
 from node.rpc.tracker import TransactionTracker
 from node.rpc.transactions_service import TransactionsService
 from pocl.client import Client
 from pocl.extrinsics import extrinsic_hash, sign_call, u128_int
 from pocl.v1.extrinsic_pb2 import Extrinsic
-from pocl.v1.transactions_service_pb2 import SubmitRequest, SubmitResult, TransactionStatus
-from tests.node.rpc.harness import ALICE, BOB, EVE, FakeCall, Node, refused
+from pocl.v1.transactions_service_pb2 import (
+    SubmitBatchRequest,
+    SubmitRequest,
+    SubmitResult,
+    TransactionStatus,
+)
+from tests.node.rpc.harness import ALICE, BOB, EVE, FakeCall, Node, refused, running_node, small
 from tests.node.rpc.miner import Miner
 
 Kind = TransactionStatus.Kind
@@ -30,6 +42,10 @@ def watching(node: Node, extrinsic: bytes) -> Iterator[TransactionStatus]:
     watch = node.client.submit_and_watch(extrinsic, timeout_s=60)
     assert next(watch).kind == TransactionStatus.READY
     return watch
+
+
+def uncharged(context: grpc.ServicerContext, extrinsics: int) -> None:
+    """Let every batch through."""
 
 
 def kinds(statuses: Iterator[TransactionStatus]) -> list[str]:
@@ -117,6 +133,18 @@ def test_included_again_after_a_fork(node: Node) -> None:
     assert (final.kind, final.block_hash) == (TransactionStatus.FINALIZED, child.hash)
 
 
+def test_two_blocks_that_become_final_together(node: Node) -> None:
+    first = watching(node, transfer(node.client, nonce=0))
+    node.propose()
+    assert next(first).kind == TransactionStatus.INCLUDED
+    second = watching(node, transfer(node.client, nonce=1))
+    # With the second block the first one becomes final: the state is that after both by then.
+    node.finalize(node.propose())
+    assert next(first).kind == TransactionStatus.FINALIZED
+    assert kinds(iter([next(second), next(second)])) == ["INCLUDED", "FINALIZED"]
+    assert len(node.pool) == 0
+
+
 def test_future_then_ready_then_dropped(node: Node) -> None:
     late = node.client.submit_and_watch(transfer(node.client, nonce=1), timeout_s=60)
     assert next(late).kind == TransactionStatus.FUTURE
@@ -190,6 +218,80 @@ def test_a_batch_answers_for_each(node: Node) -> None:
         node.client.submit_batch([b"x"] * 1001)
 
 
+def test_the_extrinsics_of_a_batch_are_counted(tmp_path: Path) -> None:
+    limits = small(calls_per_second=0.0001, burst=25.5, loopback_factor=1.0, extrinsics_per_call=2)
+    with running_node(tmp_path, limits) as node:
+        assert len(node.client.submit_batch([b"x"] * 40)) == 40
+        with refused("RESOURCE_EXHAUSTED") as message:
+            node.client.submit_batch([b"x"] * 12)
+        assert "slow down" in message[0]
+        # A refused one is a call as well.
+        assert len(node.client.submit_batch([b"x"] * 8)) == 8
+        with refused("RESOURCE_EXHAUSTED"):
+            node.client.info()
+
+
+def test_batches_visit_the_trio_thread_one_at_a_time(node: Node) -> None:
+    visiting = most = 0
+    crowd = threading.Event()
+
+    def in_trio(function: Callable[[], Any], /) -> Any:
+        nonlocal visiting, most
+        visiting += 1
+        most = max(most, visiting)
+        assert crowd.wait(20)
+        result = function()
+        visiting -= 1
+        return result
+
+    context = dataclasses.replace(node.context, in_trio=in_trio)
+    service = TransactionsService(context, TransactionTracker(node.chain, node.pool), uncharged)
+    request = SubmitBatchRequest(extrinsics=[b"x"] * 120)
+    with ThreadPoolExecutor(3) as threads:
+        calls = [threads.submit(service.SubmitBatch, request, FakeCall()) for _ in range(3)]
+        try:
+            assert _eventually(lambda: most > 1 or waiting(service._turns) == 2)
+        finally:
+            crowd.set()
+        assert [len(call.result().results) for call in calls] == [120] * 3
+    assert most == 1
+
+
+def test_clients_that_wait_take_turns() -> None:
+    turns = Turns()
+    order: list[str] = []
+
+    def take(name: str) -> None:
+        with turns.hold(name[0]):
+            order.append(name)
+
+    threads = []
+    with turns.hold("a"):
+        for name in ("a1", "a2", "a3", "b1", "c1", "b2"):
+            threads.append(threading.Thread(target=take, args=(name,)))
+            threads[-1].start()
+            assert _eventually(lambda: waiting(turns) == len(threads))
+        assert not order
+    for thread in threads:
+        thread.join(20)
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3"]
+    with pytest.raises(ZeroDivisionError), turns.hold("a"):
+        raise ZeroDivisionError
+    take("d1")
+    assert order[-1] == "d1"
+
+
+def waiting(turns: Turns) -> int:
+    return sum(map(len, list(turns._waiting.values())))
+
+
+def _eventually(check: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 20
+    while not check() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return check()
+
+
 def test_a_full_pool_says_of_each_that_it_may_come_again(node: Node) -> None:
     waiting = node.pool.limits.max_per_sender
     batch = [transfer(node.client, nonce=nonce) for nonce in range(waiting + 2)]
@@ -222,7 +324,7 @@ def test_a_dry_run_tells_and_changes_nothing(node: Node) -> None:
 
 def test_nothing_is_kept_of_a_stream_that_ended(node: Node) -> None:
     tracker = TransactionTracker(node.chain, node.pool)
-    service = TransactionsService(node.context, tracker)
+    service = TransactionsService(node.context, tracker, uncharged)
     call = FakeCall()
     left = service.SubmitAndWatch(SubmitRequest(extrinsic=transfer(node.client)), call)
     assert next(left).kind == TransactionStatus.READY

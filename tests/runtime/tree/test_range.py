@@ -36,16 +36,19 @@ def stored(entries: Mapping[bytes, bytes]) -> Nodes:
     return nodes
 
 
-def part_of(entries: Mapping[bytes, bytes], start: bytes, max_bytes: int) -> StateRange:
-    return prove_range(stored(entries), 0, start, entries.get, max_bytes)
+def part_of(
+    entries: Mapping[bytes, bytes], start: bytes, max_bytes: int, max_entries: int | None = None
+) -> StateRange:
+    return prove_range(stored(entries), 0, start, entries.get, max_bytes, max_entries)
 
 
-@given(entries_, starts, st.integers(1, 200))
+@given(entries_, starts, st.integers(1, 200), st.none() | st.integers(1, 5))
 def test_a_range_is_all_that_there_is_between_its_ends(
-    entries: dict[bytes, bytes], start: bytes, max_bytes: int
+    entries: dict[bytes, bytes], start: bytes, max_bytes: int, max_entries: int | None
 ) -> None:
-    part = part_of(entries, start, max_bytes)
+    part = part_of(entries, start, max_bytes, max_entries)
     assert verify_range(model_root(entries), part)
+    assert max_entries is None or len(part.entries) <= max_entries
     end = None if part.last else key_path(part.entries[-1].key)
     expected = sorted(
         (key for key in entries if key_path(key) >= start and (end is None or key_path(key) <= end)),

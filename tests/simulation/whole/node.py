@@ -24,7 +24,7 @@ from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
 from pocl.v1.network_pb2 import SyncRequest, SyncResponse
 from pocl.v1.rounds_service_pb2 import RoundView
-from runtime.blocks import ExecutedBlock, header_hash
+from runtime.blocks import ExecutedBlock, extrinsics_of, header_hash
 from runtime.frame import InvalidTransaction
 from runtime.transactions import ValidTransaction
 from tests.simulation.scheme import KeyedHashScheme, keyed_hash_verify
@@ -341,10 +341,9 @@ class WholeNode:
 
     def _on_final(self, blocks: Sequence[ExecutedBlock]) -> None:
         self.simulation.final(self, blocks)
-        for executed in blocks:
-            self.pool.on_block(executed.block.extrinsics, executed.header.number)
-            for data in executed.block.extrinsics:
-                self.reporter.look_at(data)
+        self.pool.on_final(blocks)
+        for data in extrinsics_of(blocks):
+            self.reporter.look_at(data)
         self.reporter.on_final()
         self.blobs.drop_before(max(0, self.view().round - KEEP_BLOBS_ROUNDS))
         self.worker.wake()
