@@ -20,11 +20,13 @@ def test_rounds_settle_the_transfers_and_a_chain_takes_the_blocks_as_final(tmp_p
     # Each round that is over settled half of what waited; the last one is about to.
     assert made.queued < 25 * ROUNDS * EACH
     assert made.chain.epoch_change.epoch == ROUNDS + 1
-    blocks = [made.chain.database.block(number) for number in range(1, 26)]
+    end = made.chain.database.header(25)
+    assert end is not None
+    blocks = [made.chain.final_block(number) for number in range(1, 26)]
     assert all(block is not None for block in blocks)
     proof = made.chain.justification(25) or Justification()
     members = [miner.public for miner in MINERS]
-    verify_justification(made.chain.header_at(25), proof, members, genesis.hash)
+    verify_justification(end, proof, members, genesis.hash)
     joined = Chain(RUNTIME, Database.open(tmp_path / "joined", genesis.hash), genesis)
     joined.import_final([block for block in blocks if block is not None], proof)
     assert joined.final_number == 25
