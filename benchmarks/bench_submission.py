@@ -39,7 +39,8 @@ FIGURES = tuple(
         ("resident at the start", "MB", None, LOWER),
         ("resident at the end", "MB", None, LOWER),
         # Without the database's files that are mapped into the process, which the system takes back when it wants to.
-        ("memory, growth over the second half", "MB", 20, LOWER),
+        # LevelDB's two write buffers fill and empty, which is 34 MB up or down.
+        ("memory, growth over the second half", "MB", 40, LOWER),
     )
 )
 
