@@ -77,7 +77,7 @@ proto: $(VENV)/.installed-test
 	PYTHON=$(BIN)/python scripts/generate_proto.sh .
 
 bench: $(VENV)/.installed-test
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(PROFILE),--profile)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(PROFILE),--profile) $(if $(ALLOW_MISSED),--allow-missed)
 
 weights: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.weights

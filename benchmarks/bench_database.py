@@ -3,6 +3,10 @@
 A node's chain on LevelDB, pruned and compacted as a node does it (a look a minute, which is every 240 blocks at four
 a second). Every block changes some of the accounts, and a round ends every 100 blocks. What grows is what is kept of
 each round for ever.
+
+Then the same with full blocks, of which each makes more stale than the small ones together: a chain of the node's own
+runtime whose blocks have 500 transfers, as a validator makes them, and a second one that takes the same blocks in as
+a node does that catches up, a round at a time. Pruning must keep up with both.
 """
 
 from __future__ import annotations
@@ -11,9 +15,11 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
+from benchmarks import rounds
 from benchmarks.framework import LOWER, Bench, Figure
 from node.chain import Chain
 from node.status.facts import folder_bytes
+from node.storage import schema
 from node.storage.database import Database
 from node.storage.pruning import Pruning
 from pocl.extrinsics import sign_call
@@ -45,14 +51,30 @@ ACCOUNTS = 10_000
 TRANSACTIONS = 4
 """In a block."""
 
-RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
+FULL_BLOCKS = 600
+TRANSFERS = 500
+BEHIND = rounds.ROUND
+"""Blocks that pruning may be behind: what a node that catches up takes in at once."""
+LOOK_ROUNDS = 10
 
-FIGURES = (
+SMALL = (
     Figure("database after 10,000 blocks, pruning 256", "MB", better=LOWER),
     Figure("database after 20,000 blocks, to that after 10,000", "times", floor=1.1, better=LOWER),
     Figure("entries after 20,000 blocks, to those after 10,000", "times", floor=1.1, better=LOWER),
     Figure("most on disk between compactions, second half to first", "times", floor=1.1, better=LOWER),
 )
+HOW = ("500 transfers a block, made", "500 transfers a block, catching up")
+FULL = {
+    how: (
+        Figure(f"{how}: after 600 blocks", "MB", better=LOWER),
+        Figure(f"{how}: after 1,200, to 600", "times", floor=1.1, better=LOWER),
+        Figure(f"{how}: pruning behind at most", "blocks", floor=BEHIND, better=LOWER),
+    )
+    for how in HOW
+}
+FIGURES = (*SMALL, *(figure for figures in FULL.values() for figure in figures))
+
+RUNTIME = Runtime(PALLETS, spec_version=1, transaction_version=1)
 
 
 def genesis_block(accounts: int) -> ExecutedBlock:
@@ -143,8 +165,14 @@ class Node:
 
 
 def measure(bench: Bench) -> None:
+    """Grow chains of small blocks and of full ones."""
+    _small_blocks(bench)
+    _full_blocks(bench)
+
+
+def _small_blocks(bench: Bench) -> None:
     """Grow a chain to BLOCKS and to twice as many."""
-    size, bytes_ratio, entries_ratio, peak_ratio = (figure.name for figure in FIGURES)
+    size, bytes_ratio, entries_ratio, peak_ratio = (figure.name for figure in SMALL)
     blocks = bench.scaled(BLOCKS, least=2 * EPOCH)
     with bench.folder() as folder:
         node = Node(folder / "db", bench.scaled(ACCOUNTS, least=len(SIGNERS)), PRUNING)
@@ -157,3 +185,55 @@ def measure(bench: Bench) -> None:
     for figure, name in ((bytes_ratio, "bytes"), (entries_ratio, "entries"), (peak_ratio, "peak")):
         bench.add(figure, second[name] / max(1, first[name]))
     bench.note(f"database: {node.compactions} compactions, most on disk {second['peak'] / 1e6:.1f} MB")
+
+
+def _full_blocks(bench: Bench) -> None:
+    """Grow a chain to FULL_BLOCKS and to twice as many, and let another catch up with every round."""
+    count = bench.scaled(FULL_BLOCKS // rounds.ROUND, 2)
+    keep = bench.scaled(PRUNING, rounds.ROUND)
+    accounts = bench.scaled(ACCOUNTS, TRANSFERS)
+    genesis = rounds.genesis_block(accounts)
+    with bench.folder() as folder:
+        growing = rounds.Growing(folder / "0", genesis, accounts)
+        joined = Chain(rounds.RUNTIME, Database.open(folder / "1", genesis.hash), genesis)
+        chains = (growing.chain, joined)
+        for chain in chains:
+            chain.database.set_pruning(Pruning.both(keep))
+        sizes: list[list[int]] = []
+        behind = [0, 0]
+        for number in range(1, 2 * count + 1):
+            for _ in range(rounds.ROUND):
+                growing.grow(1, TRANSFERS)
+                behind[0] = max(behind[0], blocks_behind(growing.chain.database))
+            _catch_up(joined, growing.chain)
+            behind[1] = max(behind[1], blocks_behind(joined.database))
+            if number % LOOK_ROUNDS == 0 or number % count == 0:
+                for chain in chains:
+                    chain.database.compact(at_once=number % count == 0)
+            if number % count == 0:
+                sizes.append([folder_bytes(folder / str(place)) for place in range(2)])
+        for chain in chains:
+            chain.close()
+    for place, figures in enumerate(FULL.values()):
+        first, second = (size[place] for size in sizes)
+        for figure, value in zip(figures, (first / 1e6, second / first, behind[place]), strict=True):
+            bench.add(figure.name, value)
+
+
+def blocks_behind(database: Database) -> int:
+    """Return of how many blocks that are not kept states or bodies are still there."""
+    oldest = database.pruning.oldest(database.final()[0])
+    stop = schema.STALE + schema.u64(oldest.state + 1)
+    with database.db.iterator(start=schema.STALE, stop=stop, include_value=False) as keys:
+        first = next(keys, None)
+    since = oldest.state + 1 if first is None else schema.number_of(first[1 : 1 + schema.U64])
+    return max(oldest.state + 1 - since, oldest.body - database.oldest_body)
+
+
+def _catch_up(chain: Chain, source: Chain) -> None:
+    """Take in what another chain has more: blocks of one epoch."""
+    last = source.final_number
+    blocks = [source.final_block(number) for number in range(chain.final_number + 1, last + 1)]
+    proof = source.justification(last)
+    assert proof is not None
+    chain.import_final([block for block in blocks if block is not None], proof)

@@ -19,7 +19,7 @@ SENDERS = 250
 RATE = 500
 IDLE_RATE = 10
 
-MIB = 2**20
+MB = 1e6
 
 FIGURES = (
     # The last transfers are final a little after the last second of submitting.
@@ -29,7 +29,7 @@ FIGURES = (
     Figure("four validators: submit to final, p99", "ms", 3000, LOWER),
     Figure("four validators: CPU time of a node", "us a transfer", None, LOWER),
     Figure("four validators: clients' CPU time", "us a transfer", None, LOWER),
-    Figure("four validators: resident at the end, largest", "MiB", None, LOWER),
+    Figure("four validators: resident at the end, largest", "MB", None, LOWER),
     Figure("finality, nearly idle: proposal to final, p50", "ms", 150, LOWER),
     Figure("finality, nearly idle: proposal to final, p99", "ms", 500, LOWER),
     Figure("finality, loaded: proposal to final, p50", "ms", None, LOWER),
@@ -56,14 +56,19 @@ def _finality(bench: Bench, how: str, nodes: list[NodeProcess], rate: int, secon
     finality.close()
     cpu_s = usage.cpu_s()
     with Client.connect(addresses[0]) as client:
-        found, _ = included(client, 1, finality.heights[-1][1])
+        found, failed = included(client, 1, finality.heights[-1][1])
     durations = [ms for address in addresses for ms in _finality_ms(address)]
     bench.add(f"finality, {how}: proposal to final, p50", percentile(durations, 0.5))
     bench.add(f"finality, {how}: proposal to final, p99", percentile(durations, 0.99))
     if rate != RATE:
         return
     taken = [pair for result in results for pair in zip(result.split(), result.times, strict=True)]
-    times = [1000 * (finality.when(found[hash]) - since) for hash, since in taken if hash in found]
+    # One that failed on chain is lost to who sent it.
+    times = [
+        1000 * (finality.when(found[hash]) - since)
+        for hash, since in taken
+        if hash in found and hash not in failed
+    ]
     lasted = finality.when(max(found.values())) - min(since for _, since in taken)
     bench.add("four validators: transfers final", len(times) / lasted)
     bench.add("four validators: lost", len(taken) - len(times))
@@ -73,7 +78,7 @@ def _finality(bench: Bench, how: str, nodes: list[NodeProcess], rate: int, secon
     bench.add(
         "four validators: clients' CPU time", 1e6 * sum(result.cpu_s for result in results) / len(times)
     )
-    bench.add("four validators: resident at the end, largest", max(usage.rss()) / MIB)
+    bench.add("four validators: resident at the end, largest", max(usage.rss()) / MB)
 
 
 def _finality_ms(address: str) -> list[int]:

@@ -28,12 +28,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.machine import Others
+
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent
 CACHE = ROOT / "build" / "bench"
 """What parts keep from one run to the next, and profiles; git ignores it."""
 
 HIGHER, LOWER = "higher", "lower"
+
+OTHERS = 0.05
+"""The share of all cores from which on other programs are said to disturb a part."""
 
 
 class BenchError(Exception):
@@ -77,6 +82,8 @@ class Bench:
     samples: dict[str, list[float]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """Lines to print below the table."""
+    disturbed: list[str] = field(default_factory=list)
+    """Why this part's figures are not those of the program alone."""
     _profiler: Any = None
 
     def scaled(self, count: int, least: int = 1) -> int:
@@ -94,6 +101,10 @@ class Bench:
     def note(self, line: str) -> None:
         """Print a line below the table."""
         self.notes.append(line)
+
+    def disturb(self, reason: str) -> None:
+        """Say that something else on the machine had its part in the figures."""
+        self.disturbed.append(reason)
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -162,23 +173,44 @@ def summary(figure: Figure, samples: Sequence[float]) -> dict[str, Any]:
 
 
 def hash_us() -> float:
-    """Return the CPU time of a BLAKE2b hash here and now, in µs: how much others slow this machine down."""
+    """Return the CPU time of a BLAKE2b hash here and now, in µs: how much others slow this machine down.
+
+    This thread's time: LevelDB's, which may still compact what a part has written, is not the hash's.
+    """
     costs = []
     for _ in range(20):
-        cpu = time.process_time()
+        cpu = time.thread_time()
         for _ in range(1000):
             hashlib.blake2b(bytes(64), digest_size=32).digest()
-        costs.append((time.process_time() - cpu) * 1000)
+        costs.append((time.thread_time() - cpu) * 1000)
     return _rounded(statistics.median(costs))
 
 
-def run_part(name: str, scale: float, profile: bool) -> tuple[list[dict[str, Any]], list[str]]:
-    """Run a part in this process; return the summaries of its figures, and its notes."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a part gave."""
+
+    figures: list[dict[str, Any]]
+    notes: list[str]
+    disturbed: list[str]
+    """Why its figures are not those of the program alone; empty when nothing says so."""
+    hash_us: float
+    """What a hash cost, before the part or after it: the dearer of both."""
+
+
+def run_part(name: str, scale: float, profile: bool) -> Result:
+    """Run a part in this process."""
     module = load(name)
     bench = Bench(scale=scale, profile=profile)
-    before = hash_us()
+    before, others = hash_us(), Others()
     module.measure(bench)
-    bench.note(f"{name}: a BLAKE2b hash took {before:g} µs before and {hash_us():g} µs after it")
+    share, after = others.share(), hash_us()
+    bench.note(
+        f"{name}: a BLAKE2b hash took {before:g} µs before and {after:g} µs after it; "
+        f"other programs had {100 * share:.0f} % of the cores"
+    )
+    if share > OTHERS:
+        bench.disturb(f"other programs had {100 * share:.0f} % of the cores")
     unknown = bench.samples.keys() - {figure.name for figure in module.FIGURES}
     if unknown:
         raise BenchError(f"part {name} adds samples of {sorted(unknown)}, which FIGURES does not list")
@@ -186,11 +218,12 @@ def run_part(name: str, scale: float, profile: bool) -> tuple[list[dict[str, Any
         path = CACHE / f"profile-{name}.txt"
         bench.write_profile(path)
         bench.note(f"profile of {name}: {path.relative_to(ROOT)}")
-    return [
+    figures = [
         summary(figure, bench.samples[figure.name])
         for figure in module.FIGURES
         if bench.samples.get(figure.name)
-    ], bench.notes
+    ]
+    return Result(figures, bench.notes, bench.disturbed, max(before, after))
 
 
 def _rounded(value: float) -> float:

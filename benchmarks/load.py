@@ -28,6 +28,7 @@ from pocl.hashing import HASH_SIZE, hash256
 from pocl.keys import Keypair, ss58_encode
 from pocl.v1.coin_pb2 import CoinCall
 from pocl.v1.extrinsic_pb2 import Call
+from runtime.codec import encode
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -77,7 +78,7 @@ def running(
                     options += ["--bootnodes", address]
                 node.start(spec, options)
                 nodes.append(node)
-                node.wait_ready(60)
+                node.wait_ready(300)
             yield nodes
             for node in nodes:
                 node.check_alive()
@@ -86,12 +87,18 @@ def running(
 
 
 def transfers(address: str, senders: range, each: int) -> list[bytes]:
-    """Return signed transfers, `each` of every sender, the first of all senders first."""
+    """Return signed transfers, `each` of every sender to the next one, the first of all senders first."""
     with Client.connect(address) as client:
         info = client.info()
     keys = [sender(number) for number in senders]
-    args = CoinCall.Transfer(dest=keys[0].public, amount=u128(1)).SerializeToString(deterministic=True)
-    call = Call(pallet="coin", function="transfer", args=args)
+    calls = [
+        Call(
+            pallet="coin",
+            function="transfer",
+            args=encode(CoinCall.Transfer(dest=dest.public, amount=u128(1))),
+        )
+        for dest in (*keys[1:], keys[0])
+    ]
     return [
         sign_call(
             key,
@@ -102,7 +109,7 @@ def transfers(address: str, senders: range, each: int) -> list[bytes]:
             nonce=nonce,
         )
         for nonce in range(each)
-        for key in keys
+        for key, call in zip(keys, calls, strict=True)
     ]
 
 
@@ -125,11 +132,20 @@ class Submitted:
 
 
 def submit(
-    address: str, senders: range, each: int, batch: int, threads: int, rate: float, start: object, out: object
+    address: str,
+    senders: range,
+    each: int,
+    batch: int,
+    threads: int,
+    rate: float,
+    seconds: float,
+    start: object,
+    out: object,
 ) -> None:
     """Sign transfers, put None into the queue `out`, wait for the start, submit them, and put what was done there.
 
-    `batch` 1 makes a call for each. `rate` is in transfers/s; 0: as fast as the node takes them.
+    `batch` 1 makes a call for each. `rate` is in transfers/s; 0: as fast as the node takes them. After `seconds` no
+    more are submitted; 0: all are.
     """
     extrinsics = transfers(address, senders, each)
     work = [extrinsics[at : at + batch] for at in range(0, len(extrinsics), batch)]
@@ -144,7 +160,8 @@ def submit(
         with Client.connect(address, timeout_s=60) as client:
             while True:
                 with lock:
-                    if position == len(work):
+                    over = seconds and time.monotonic() - began >= seconds
+                    if over or position == len(work):
                         return
                     mine, position = position, position + 1
                 if rate:
@@ -200,11 +217,20 @@ def _offer_batch(client: Client, part: list[bytes]) -> list[tuple[int, str]]:
 
 @contextmanager
 def submitting(
-    addresses: Sequence[str], senders: int, each: int, batch: int, threads: int, rate: float = 0.0
+    addresses: Sequence[str],
+    senders: int,
+    each: int,
+    batch: int,
+    threads: int,
+    rate: float = 0.0,
+    *,
+    seconds: float = 0.0,
+    stride: int = 1,
 ) -> Iterator[Callable[[], list[Submitted]]]:
     """Start a process for each address and let it sign; yield what starts them all and waits for their results.
 
-    `senders` accounts, of `each` transfers, are each process's own; `rate` is that of all processes together.
+    `senders` accounts, of `each` transfers, are each process's own: every `stride`-th of all. `rate` is that of all
+    processes together. After `seconds` no more are submitted; 0: all are.
     """
     start, out = PROCESSES.Event(), PROCESSES.Queue()
     processes = [
@@ -212,11 +238,12 @@ def submitting(
             target=submit,
             args=(
                 address,
-                range(at * senders, (at + 1) * senders),
+                range(at * senders * stride, (at + 1) * senders * stride, stride),
                 each,
                 batch,
                 threads,
                 rate / len(addresses),
+                seconds,
                 start,
                 out,
             ),
@@ -256,6 +283,11 @@ class Usage:
     def rss(self) -> list[int]:
         """Return the resident bytes of each."""
         return [process.memory_info().rss for process in self._processes]
+
+    def private(self) -> list[int]:
+        """Return the resident bytes of each that are its own: without the database's files, which are mapped."""
+        infos = [process.memory_info() for process in self._processes]
+        return [info.rss - info.shared for info in infos]
 
     def cpu_s(self) -> list[float]:
         """Return the CPU seconds each has used."""
@@ -311,17 +343,21 @@ class Finality:
         self._client.close()
 
 
-def included(client: Client, first: int, last: int) -> tuple[dict[bytes, int], int]:
-    """Return the block of each extrinsic in final blocks `first` to `last`, and how many of them failed."""
+def included(client: Client, first: int, last: int) -> tuple[dict[bytes, int], set[bytes]]:
+    """Return the block of each extrinsic in final blocks `first` to `last`, and which of them failed."""
     found: dict[bytes, int] = {}
-    failed = 0
+    failed: set[bytes] = set()
     for number in range(first, last + 1):
         view = client.block(number)
         for hash in view.extrinsic_hashes:
             if hash in found:
                 raise AssertionError(f"0x{hash.hex()} is in two blocks")
             found[hash] = number
-        failed += sum(event.name == "ExtrinsicFailed" for event in view.events)
+        failed |= {
+            view.extrinsic_hashes[event.extrinsic_index]
+            for event in view.events
+            if event.name == "ExtrinsicFailed"
+        }
     return found, failed
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from benchmarks import machine
 from benchmarks.framework import LOWER, Bench, BenchError, Figure, load, part_names, run_part, summary
 
 
@@ -50,6 +53,23 @@ def test_a_timed_section_counts_the_processs_cpu_time() -> None:
 
 
 def test_a_part_runs_at_a_small_scale() -> None:
-    figures, _ = run_part("proofs", 0.005, False)
+    figures = run_part("proofs", 0.005, False).figures
     assert {one["figure"] for one in figures} == {figure.name for figure in load("proofs").FIGURES}
     assert all(one["median"] > 0 for one in figures)
+
+
+def test_others_have_what_the_machine_did_beside_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Of 10 s on two cores the machine was busy for 12 s, 7 of them with this process and its children.
+    clock, busy, own = iter([0.0, 10.0]), iter([100.0, 112.0]), iter([20.0, 5.0, 25.0, 7.0])
+
+    def cpu_times() -> SimpleNamespace:
+        fields = dict.fromkeys(("nice", "system", "irq", "softirq", "steal"), 0.0)
+        return SimpleNamespace(user=next(busy), **fields)
+
+    monkeypatch.setattr(machine.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(machine.psutil, "cpu_times", cpu_times)
+    monkeypatch.setattr(machine.psutil, "cpu_count", lambda: 2)
+    monkeypatch.setattr(
+        machine.resource, "getrusage", lambda who: SimpleNamespace(ru_utime=next(own), ru_stime=0.0)
+    )
+    assert machine.Others().share() == pytest.approx(0.25)
