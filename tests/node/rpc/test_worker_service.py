@@ -95,22 +95,21 @@ def test_a_call_is_signed_once_and_exists_from_then_on(node: Node, miner: Miner)
         miner.submit("model_propose", "propose", miner.propose(1), 1)
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [(CallWithheld("it abstains"), "FAILED_PRECONDITION"), (LogError("the disk is full"), "DATA_LOSS")],
-)
-def test_nothing_is_signed_that_may_not_be(node: Node, miner: Miner, error: Exception, code: str) -> None:
+@pytest.mark.parametrize(("kind", "code"), [(CallWithheld, "FAILED_PRECONDITION"), (LogError, "DATA_LOSS")])
+def test_nothing_is_signed_that_may_not_be(
+    node: Node, miner: Miner, kind: type[Exception], code: str
+) -> None:
     asked = []
 
     def withhold(call: Call, round: int) -> None:
         asked.append((call.pallet, call.function, round))
         if len(asked) == 1:
-            raise error
+            raise kind("not now")
 
     object.__setattr__(node.context, "before_signing", withhold)
     with status(code) as refusal:
         miner.submit("model_propose", "propose", miner.propose(1), 1)
-    assert refusal.value.details() == str(error)
+    assert refusal.value.details() == "not now"
     assert len(node.pool) == 0
     miner.submit("model_propose", "propose", miner.propose(1), 1)
     assert asked == [("model_propose", "propose", 1)] * 2
