@@ -116,32 +116,32 @@ def corrupt_database(network: FaultNetwork, nodes: list[Validator], rng: random.
     """Damage the database's files; the node must notice, or not be harmed. Then it starts without one."""
     (node,) = nodes
     node.kill()
-    files = [file for file in node.database.iterdir() if file.suffix in (".ldb", ".log", "")]
-    largest = max(files, key=lambda file: file.stat().st_size)
+    # Not LevelDB's own diary, LOG, and LOCK, which is empty.
+    files = [file for file in sorted(node.database.iterdir()) if not file.name.startswith("LO")]
+    file = rng.choice([file for file in files if file.stat().st_size > 0])
     for _ in range(20):
-        flip_byte(largest, rng.randrange(largest.stat().st_size))
+        flip_byte(file, rng.randrange(file.stat().st_size))
     node.whole = False
     node.databases += 1  # Blocks at the damaged end may be gone, if LevelDB takes them for a torn write.
-    remark = "did not meet the damage"
     try:
         network.start(node)
         until(lambda: not node.alive, "it meets the damage", 3)
     except FaultError:
         pass
-    if not node.alive:
-        status, line = node.ended(1)
-        must_be_one_line(node, status, line)
-        remark = line
-    node.kill()
-    read = read_through(network, node)
+    if node.alive:
+        node.kill()
+        remark = f"did not meet the damage; {read_through(node.database, network.genesis_hash)}"
+    else:
+        status, remark = node.ended(1)
+        must_be_one_line(node, status, remark)
     without_database(network, [node])
-    return f"{remark}; {read}"
+    return f"{file.name}: {remark}"
 
 
-def read_through(network: FaultNetwork, node: Validator) -> str:
+def read_through(path: Path, genesis_hash: bytes) -> str:
     """Read all of a damaged database: a read must fail, or all that is there must be right. Return which it was."""
     try:
-        database = Database.open(node.database, network.genesis_hash)
+        database = Database.open(path, genesis_hash)
     except NodeStartError as error:
         return f"opened: {error}"
     try:
@@ -153,9 +153,7 @@ def read_through(network: FaultNetwork, node: Validator) -> str:
     finally:
         database.close()
     if wrong:
-        raise FaultError(
-            f"{node.name} reads its damaged database without an error, and it is wrong: {wrong[0]}"
-        )
+        raise FaultError(f"{path} is damaged, reads without an error, and is wrong: {wrong[0]}")
     return f"all {count} entries are right"
 
 
