@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.durable import sync_path
 from node.errors import PoclError
 from pocl.hashing import BLOB_CHUNK, HASH_SIZE, blob_name_of, chunk_hash, chunk_hashes
 from pocl.v1.worker_service_pb2 import BlobVisibility
@@ -205,11 +206,7 @@ class BlobStore:
         os.replace(part, self._path / file_name)
 
     def _sync_directory(self) -> None:
-        descriptor = os.open(self._path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_path(self._path)
 
     def _load(self) -> None:
         """Read the index, and remove what a crash left: parts, bytes without .meta, .meta without bytes."""

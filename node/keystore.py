@@ -19,6 +19,7 @@ from typing import Any
 from Crypto.Cipher import AES
 from Crypto.Protocol.KDF import scrypt
 
+from node.durable import sync_path
 from node.errors import PoclError
 from pocl.keys import SEED_SIZE, Keypair
 
@@ -169,11 +170,7 @@ def _create(file: Path, text: str) -> None:
         os.link(temporary, file)
     finally:
         temporary.unlink()
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_path(file.parent)
 
 
 def _read_private(file: Path) -> str:

@@ -49,6 +49,7 @@ from io import FileIO
 from pathlib import Path
 
 from node.consensus.call_record import CallRecord, CallWithheld, is_call
+from node.durable import replace_file, sync_path
 from node.errors import NodeStartError, PoclError
 from pocl.hashing import HASH_SIZE
 from pocl.keys import PUBLIC_SIZE
@@ -114,7 +115,7 @@ class ConsensusLog:
             raise NodeStartError(f"{path}: exists already; a validator's log is never replaced")
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(path, _frame(head))
+            replace_file(path, _frame(head))
             return cls(path, head, [], path.stat().st_size)
         except OSError as error:
             raise NodeStartError(f"{path}: cannot be written: {error.strerror}") from None
@@ -126,7 +127,7 @@ class ConsensusLog:
             frames, size, length = _load(path, genesis_hash, account)
             if size < length:
                 os.truncate(path, size)
-                _sync(path)
+                sync_path(path)
             return cls(path, frames[0], [record for frame in frames[1:] for record in _split(frame)], size)
         except OSError as error:
             raise NodeStartError(f"{path}: cannot be opened: {error.strerror}") from None
@@ -245,7 +246,7 @@ class ConsensusLog:
         data = b"".join(frames)
         try:
             self._file.close()
-            _replace(self._path, data)
+            replace_file(self._path, data)
             self._file = _open(self._path)
         except OSError as error:
             self._broken = True
@@ -397,22 +398,3 @@ def _split(payload: bytes) -> list[bytes]:
         records.append(payload[at + 4 : at + 4 + length])
         at += 4 + length
     return records
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash either the old one or the whole new one is there."""
-    beside = path.with_name(path.name + ".new")
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import plyvel  # type: ignore[import-untyped]
 
+from node.durable import sync_path
 from node.storage import opening, schema
 from node.storage.database import Database
 from node.storage.errors import FAILURES, StorageError
@@ -131,11 +132,7 @@ class StateImport:
                 raise StorageError(f"{place}: holds blocks up to {height}, which are not thrown away")
             shutil.rmtree(place)
         os.replace(self._path, place)
-        folder = os.open(place.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_path(place.parent)
 
 
 def path_after(key: bytes) -> bytes:

@@ -11,6 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
+from node.durable import sync_path
 from node.errors import PoclError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -53,14 +54,14 @@ class RoundFiles:
     def _write(self, file: Path, data: bytes) -> None:
         if not file.parent.is_dir():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _sync_folder(self._rounds)
+            sync_path(self._rounds)
         unfinished = file.with_name(f".{file.name}.part")
         with open(unfinished, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(file)
-        _sync_folder(file.parent)
+        sync_path(file.parent)
 
     def _file(self, round: int, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -68,12 +69,3 @@ class RoundFiles:
                 f"{name!r} is no name of a round's file: letters, digits, dots, hyphens, at most 64"
             )
         return self._rounds / str(round) / name
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new entry of a folder last: syncing the file alone does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
