@@ -71,7 +71,8 @@ def readme_table(record: Mapping[str, Any]) -> str:
                 unit = f" {one['unit']}" if one["unit"] else ""
                 least = "at least" if one["better"] == "higher" else "at most"
                 missed = "" if one["reached"] else ", missed"
-                cells = name, one["figure"], f"{one['median']:,g}{unit}", f"{least} {one['floor']:,g}{missed}"
+                value = f"{one['median']:,.0f}" if one["median"] >= 1000 else f"{one['median']:g}"
+                cells = name, one["figure"], value + unit, f"{least} {one['floor']:,}{missed}"
                 lines.append(f"| {' | '.join(cells)} |")
     if len(lines) == 2:
         return "\nNo figures of an undisturbed run are recorded.\n\n"
