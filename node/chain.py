@@ -77,7 +77,7 @@ class Chain:
         self.database = database
         self.genesis_hash = genesis.hash
         self.genesis_header = genesis.header
-        self._verify = verify
+        self.verify = verify
         self.meter: Meter = NO_METER
         if database.empty:
             database.commit([genesis], [])
@@ -284,7 +284,7 @@ class Chain:
         change = self._epoch_change
         hashes = _linked(blocks, change.epoch)
         verify_justification(
-            blocks[-1].header, justification, change.validators, self.genesis_hash, verify=self._verify
+            blocks[-1].header, justification, change.validators, self.genesis_hash, verify=self.verify
         )
         state = GrowingState(self.database.state())
         parent = self.final

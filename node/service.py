@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import trio
 
+from node.beginning import Beginning
 from node.blobs import BlobMeta, BlobStore
 from node.chain import Chain, open_chain
 from node.checkpoint import start_from_checkpoint
@@ -164,6 +165,7 @@ class Node:
             serve_state=self._serve_state,
             final_number=lambda: self.chain.final_number,
             epoch=lambda: self.chain.epoch_change.epoch,
+            begun=Beginning(self.chain).certificate,
             may_serve=self._may_serve,
             on_peer=self._on_peer,
             is_validator=lambda account: account in self.chain.epoch_change.validators,

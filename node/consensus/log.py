@@ -32,10 +32,10 @@ block of E - 1; that quorum and the one asked share an honest validator other th
 least and serves the blocks that prove it; so the newest proven epoch is at least E - 1, and the first one voted in
 again at least E + 1. Claims without blocks behind them count for nothing. The result goes into the head of the
 new log before the first vote, so a crash while abstaining does not end the abstention.
-The exception is a chain on which nothing is final yet: a node whose database is at block 0 and whose quorum of
-peers reports block 0 too starts at once, with a new log (abstention.py has the details). Removing a log *and* its
-database before block 1 is final is therefore a way to vote twice: do not copy or wipe a validator's base path in
-its first seconds.
+The exception is a chain on which nothing is final yet: a node whose database is at block 0, and that none of a
+quorum of others has shown otherwise, starts at once, with a new log (abstention.py has the details). Removing a log
+*and* its database before block 1 is final is therefore a way to vote twice: do not copy or wipe a validator's base
+path in its first seconds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -290,21 +290,14 @@ def log_account(path: Path) -> bytes:
     return _head_of(frames, path)[len(_MAGIC) + HASH_SIZE : _NAME_SIZE]
 
 
-def abstain_until(
-    own: tuple[int, int], reports: Iterable[tuple[int, int]], validators: int, member: bool = True
-) -> int | None:
-    """Return the first epoch in which a validator without a log may vote; None while too few have reported.
+def abstain_until(epoch: int, heard: int, validators: int, member: bool = True) -> int | None:
+    """Return the first epoch in which a validator without a log may vote; None while too few were heard.
 
-    `own` is this node's (epoch, final height) after it synced to the highest height that anybody could prove;
-    `reports` are those that other validators of the set reported, one each; `member` says whether this node is
-    of the set itself. Rule and reasons: module docstring.
+    `epoch` is this node's after it synced to the highest height that anybody could prove; `heard` is how many
+    other validators of the set said how far they are; `member` says whether this node is of the set itself. Rule
+    and reasons: module docstring.
     """
-    others = list(reports)
-    if len(others) < min(quorum(validators), validators - member):
-        return None
-    if own[1] == 0 and all(number == 0 for _, number in others):
-        return 0
-    return own[0] + 2
+    return epoch + 2 if heard >= min(quorum(validators), validators - member) else None
 
 
 def _load(path: Path, genesis_hash: bytes, account: bytes) -> tuple[list[bytes], int, int]:

@@ -10,10 +10,12 @@ The opener of a stream sends its handshake first, the other answers with its own
 from __future__ import annotations
 
 from pocl.keys import PUBLIC_SIZE, Keypair, verify
+from pocl.v1.consensus_pb2 import Certificate
 from pocl.v1.network_pb2 import Handshake
 from runtime.codec import CodecError, decode
 
-MAX_HANDSHAKE_BYTES = 1024
+MAX_HANDSHAKE_BYTES = 16 * 1024
+"""Nearly all of it for `begun`: 256 validators' certificate has 11 KiB."""
 MAX_NAME = 64
 
 PEER_ID_PREFIX = "12D3KooW"
@@ -57,8 +59,9 @@ def make_handshake(
     listen_port: int,
     sender: str,
     receiver: str,
+    begun: Certificate | None = None,
 ) -> Handshake:
-    """Return this node's handshake for one peer."""
+    """Return this node's handshake for one peer; `begun` shows that something is final (node/beginning.py)."""
     handshake = Handshake(
         genesis_hash=genesis_hash,
         role=Handshake.FULL,
@@ -67,6 +70,8 @@ def make_handshake(
         name=name[:MAX_NAME],
         listen_port=listen_port,
     )
+    if begun is not None:
+        handshake.begun.CopyFrom(begun)
     if key is not None:
         handshake.role = Handshake.VALIDATOR
         handshake.validator = key.public

@@ -11,7 +11,7 @@ import trio
 from node.blobs import BlobMeta
 from node.errors import PoclError
 from pocl.keys import Keypair
-from pocl.v1.consensus_pb2 import ConsensusMessage
+from pocl.v1.consensus_pb2 import Certificate, ConsensusMessage
 from pocl.v1.network_pb2 import BlockAnnounce, StateRequest, StateResponse, SyncRequest, SyncResponse
 
 
@@ -66,6 +66,8 @@ class Peer:
     inbound: bool
     connected_at: float
     """trio.current_time() when the handshake was done."""
+    begun: Certificate | None = None
+    """What its handshake showed for that something is final, not checked (node/beginning.py)."""
     clock_s: float | None = None
     """Its clock (Unix seconds) minus trio's, when it last told the time: trio's clock is never set, so a jump of
     the own clock since then shows as well."""
@@ -112,6 +114,9 @@ class Handlers:
 
     serve_state: Callable[[StateRequest], StateResponse] = lambda request: StateResponse()
     """Answer a request for headers or state, within its max_bytes. Called on a worker thread."""
+
+    begun: Callable[[], Certificate | None] = lambda: None
+    """What shows others that something is final here; None while nothing is."""
 
     is_validator: Callable[[bytes], bool] = lambda account: True
     """Whether an account is in the current validator set: such peers get the kept slots."""

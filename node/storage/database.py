@@ -260,6 +260,16 @@ class Database:
         result.descendants.extend(stored.descendants)
         return result
 
+    def first_justification(self) -> Justification | None:
+        """Return the lowest justification that is kept: of the first epoch that this database has blocks of."""
+        start, stop = schema.JUSTIFICATION, schema.end_of(schema.JUSTIFICATION)
+        try:
+            with open_range(self.db, start, stop) as entries:
+                found = next(entries, None)
+        except FAILURES as error:
+            raise self.failure("no justification can be read", error) from error
+        return None if found is None else Justification.FromString(found[1])
+
     def extrinsic_location(self, hash: bytes) -> tuple[int, int] | None:
         """Return (block number, index in the block) where the extrinsic of that hash was included."""
         data = self.get(schema.EXTRINSIC + hash)

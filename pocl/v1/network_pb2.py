@@ -27,7 +27,7 @@ from pocl.v1 import consensus_pb2 as pocl_dot_v1_dot_consensus__pb2
 from pocl.v1 import proof_pb2 as pocl_dot_v1_dot_proof__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15pocl/v1/network.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\x1a\x17pocl/v1/consensus.proto\x1a\x13pocl/v1/proof.proto\"\xe9\x01\n\tHandshake\x12\x14\n\x0cgenesis_hash\x18\x01 \x01(\x0c\x12%\n\x04role\x18\x02 \x01(\x0e\x32\x17.pocl.v1.Handshake.Role\x12\x14\n\x0c\x66inal_number\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x11\n\tvalidator\x18\x05 \x01(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x13\n\x0blisten_port\x18\x08 \x01(\r\"5\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46ULL\x10\x01\x12\r\n\tVALIDATOR\x10\x02\"]\n\rBlockAnnounce\x12\x1d\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x0e.pocl.v1.Block\x12-\n\rjustification\x18\x02 \x01(\x0b\x32\x16.pocl.v1.Justification\"&\n\x10TransactionBatch\x12\x12\n\nextrinsics\x18\x01 \x03(\x0c\"I\n\x0bSyncRequest\x12\x13\n\x0b\x66rom_number\x18\x01 \x01(\x04\x12\x12\n\nmax_blocks\x18\x02 \x01(\r\x12\x11\n\tmax_bytes\x18\x03 \x01(\x04\"\xb3\x01\n\x0cSyncResponse\x12\x1e\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x0e.pocl.v1.Block\x12-\n\rjustification\x18\x02 \x01(\x0b\x32\x16.pocl.v1.Justification\x12\x14\n\x0c\x66inal_number\x18\x03 \x01(\x04\x12\'\n\x07\x63losing\x18\x04 \x03(\x0b\x32\x16.pocl.v1.Justification\x12\x15\n\roldest_number\x18\x05 \x01(\x04\"D\n\x0cStateRequest\x12\x12\n\nblock_hash\x18\x01 \x01(\x0c\x12\r\n\x05start\x18\x02 \x01(\x0c\x12\x11\n\tmax_bytes\x18\x03 \x01(\x04\"\x95\x01\n\rStateResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12 \n\x07headers\x18\x02 \x03(\x0b\x32\x0f.pocl.v1.Header\x12-\n\rjustification\x18\x03 \x01(\x0b\x32\x16.pocl.v1.Justification\x12$\n\x07\x65ntries\x18\x04 \x01(\x0b\x32\x13.pocl.v1.StateRange\">\n\x0b\x42lobRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x11\n\tmax_bytes\x18\x03 \x01(\r\"O\n\x0c\x42lobResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63hunk_hashes\x18\x04 \x03(\x0c\"\x0e\n\x0cPeersRequest\"3\n\rPeersResponse\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x0f\n\x07time_ms\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15pocl/v1/network.proto\x12\x07pocl.v1\x1a\x13pocl/v1/block.proto\x1a\x17pocl/v1/consensus.proto\x1a\x13pocl/v1/proof.proto\"\x8e\x02\n\tHandshake\x12\x14\n\x0cgenesis_hash\x18\x01 \x01(\x0c\x12%\n\x04role\x18\x02 \x01(\x0e\x32\x17.pocl.v1.Handshake.Role\x12\x14\n\x0c\x66inal_number\x18\x03 \x01(\x04\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\x11\n\tvalidator\x18\x05 \x01(\x0c\x12\r\n\x05proof\x18\x06 \x01(\x0c\x12\x0c\n\x04name\x18\x07 \x01(\t\x12\x13\n\x0blisten_port\x18\x08 \x01(\r\x12#\n\x05\x62\x65gun\x18\t \x01(\x0b\x32\x14.pocl.v1.Certificate\"5\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x08\n\x04\x46ULL\x10\x01\x12\r\n\tVALIDATOR\x10\x02\"]\n\rBlockAnnounce\x12\x1d\n\x05\x62lock\x18\x01 \x01(\x0b\x32\x0e.pocl.v1.Block\x12-\n\rjustification\x18\x02 \x01(\x0b\x32\x16.pocl.v1.Justification\"&\n\x10TransactionBatch\x12\x12\n\nextrinsics\x18\x01 \x03(\x0c\"I\n\x0bSyncRequest\x12\x13\n\x0b\x66rom_number\x18\x01 \x01(\x04\x12\x12\n\nmax_blocks\x18\x02 \x01(\r\x12\x11\n\tmax_bytes\x18\x03 \x01(\x04\"\xb3\x01\n\x0cSyncResponse\x12\x1e\n\x06\x62locks\x18\x01 \x03(\x0b\x32\x0e.pocl.v1.Block\x12-\n\rjustification\x18\x02 \x01(\x0b\x32\x16.pocl.v1.Justification\x12\x14\n\x0c\x66inal_number\x18\x03 \x01(\x04\x12\'\n\x07\x63losing\x18\x04 \x03(\x0b\x32\x16.pocl.v1.Justification\x12\x15\n\roldest_number\x18\x05 \x01(\x04\"D\n\x0cStateRequest\x12\x12\n\nblock_hash\x18\x01 \x01(\x0c\x12\r\n\x05start\x18\x02 \x01(\x0c\x12\x11\n\tmax_bytes\x18\x03 \x01(\x04\"\x95\x01\n\rStateResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12 \n\x07headers\x18\x02 \x03(\x0b\x32\x0f.pocl.v1.Header\x12-\n\rjustification\x18\x03 \x01(\x0b\x32\x16.pocl.v1.Justification\x12$\n\x07\x65ntries\x18\x04 \x01(\x0b\x32\x13.pocl.v1.StateRange\">\n\x0b\x42lobRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x11\n\tmax_bytes\x18\x03 \x01(\r\"O\n\x0c\x42lobResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63hunk_hashes\x18\x04 \x03(\x0c\"\x0e\n\x0cPeersRequest\"3\n\rPeersResponse\x12\x11\n\taddresses\x18\x01 \x03(\t\x12\x0f\n\x07time_ms\x18\x02 \x01(\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,27 +35,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pocl.v1.network_pb2', _glob
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HANDSHAKE']._serialized_start=102
-  _globals['_HANDSHAKE']._serialized_end=335
-  _globals['_HANDSHAKE_ROLE']._serialized_start=282
-  _globals['_HANDSHAKE_ROLE']._serialized_end=335
-  _globals['_BLOCKANNOUNCE']._serialized_start=337
-  _globals['_BLOCKANNOUNCE']._serialized_end=430
-  _globals['_TRANSACTIONBATCH']._serialized_start=432
-  _globals['_TRANSACTIONBATCH']._serialized_end=470
-  _globals['_SYNCREQUEST']._serialized_start=472
-  _globals['_SYNCREQUEST']._serialized_end=545
-  _globals['_SYNCRESPONSE']._serialized_start=548
-  _globals['_SYNCRESPONSE']._serialized_end=727
-  _globals['_STATEREQUEST']._serialized_start=729
-  _globals['_STATEREQUEST']._serialized_end=797
-  _globals['_STATERESPONSE']._serialized_start=800
-  _globals['_STATERESPONSE']._serialized_end=949
-  _globals['_BLOBREQUEST']._serialized_start=951
-  _globals['_BLOBREQUEST']._serialized_end=1013
-  _globals['_BLOBRESPONSE']._serialized_start=1015
-  _globals['_BLOBRESPONSE']._serialized_end=1094
-  _globals['_PEERSREQUEST']._serialized_start=1096
-  _globals['_PEERSREQUEST']._serialized_end=1110
-  _globals['_PEERSRESPONSE']._serialized_start=1112
-  _globals['_PEERSRESPONSE']._serialized_end=1163
+  _globals['_HANDSHAKE']._serialized_end=372
+  _globals['_HANDSHAKE_ROLE']._serialized_start=319
+  _globals['_HANDSHAKE_ROLE']._serialized_end=372
+  _globals['_BLOCKANNOUNCE']._serialized_start=374
+  _globals['_BLOCKANNOUNCE']._serialized_end=467
+  _globals['_TRANSACTIONBATCH']._serialized_start=469
+  _globals['_TRANSACTIONBATCH']._serialized_end=507
+  _globals['_SYNCREQUEST']._serialized_start=509
+  _globals['_SYNCREQUEST']._serialized_end=582
+  _globals['_SYNCRESPONSE']._serialized_start=585
+  _globals['_SYNCRESPONSE']._serialized_end=764
+  _globals['_STATEREQUEST']._serialized_start=766
+  _globals['_STATEREQUEST']._serialized_end=834
+  _globals['_STATERESPONSE']._serialized_start=837
+  _globals['_STATERESPONSE']._serialized_end=986
+  _globals['_BLOBREQUEST']._serialized_start=988
+  _globals['_BLOBREQUEST']._serialized_end=1050
+  _globals['_BLOBRESPONSE']._serialized_start=1052
+  _globals['_BLOBRESPONSE']._serialized_end=1131
+  _globals['_PEERSREQUEST']._serialized_start=1133
+  _globals['_PEERSREQUEST']._serialized_end=1147
+  _globals['_PEERSRESPONSE']._serialized_start=1149
+  _globals['_PEERSRESPONSE']._serialized_end=1200
 # @@protoc_insertion_point(module_scope)

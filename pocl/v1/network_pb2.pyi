@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Handshake(_message.Message):
-    __slots__ = ("genesis_hash", "role", "final_number", "epoch", "validator", "proof", "name", "listen_port")
+    __slots__ = ("genesis_hash", "role", "final_number", "epoch", "validator", "proof", "name", "listen_port", "begun")
     class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ROLE_UNSPECIFIED: _ClassVar[Handshake.Role]
@@ -28,6 +28,7 @@ class Handshake(_message.Message):
     PROOF_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LISTEN_PORT_FIELD_NUMBER: _ClassVar[int]
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
     genesis_hash: bytes
     role: Handshake.Role
     final_number: int
@@ -36,7 +37,8 @@ class Handshake(_message.Message):
     proof: bytes
     name: str
     listen_port: int
-    def __init__(self, genesis_hash: _Optional[bytes] = ..., role: _Optional[_Union[Handshake.Role, str]] = ..., final_number: _Optional[int] = ..., epoch: _Optional[int] = ..., validator: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., name: _Optional[str] = ..., listen_port: _Optional[int] = ...) -> None: ...
+    begun: _consensus_pb2.Certificate
+    def __init__(self, genesis_hash: _Optional[bytes] = ..., role: _Optional[_Union[Handshake.Role, str]] = ..., final_number: _Optional[int] = ..., epoch: _Optional[int] = ..., validator: _Optional[bytes] = ..., proof: _Optional[bytes] = ..., name: _Optional[str] = ..., listen_port: _Optional[int] = ..., begun: _Optional[_Union[_consensus_pb2.Certificate, _Mapping]] = ...) -> None: ...
 
 class BlockAnnounce(_message.Message):
     __slots__ = ("block", "justification")

@@ -27,6 +27,7 @@ from node.config import NodeConfig
 from node.consensus import types as t
 from node.consensus.driver import ConsensusDriver
 from node.consensus.log import ConsensusLog
+from node.metrics.instruments import Instruments
 from node.network import Handlers, Network, Peer
 from pocl.keys import Keypair
 from pocl.v1.consensus_pb2 import ConsensusMessage
@@ -196,9 +197,15 @@ class TraitorDriver(ConsensusDriver):
 class TraitorNode(service.Node):
     """The services of a node whose validator does not keep to the rules."""
 
-    def __init__(self, kind: type[adversaries.Faulty], config: NodeConfig, chain: Chain) -> None:
+    def __init__(
+        self,
+        kind: type[adversaries.Faulty],
+        config: NodeConfig,
+        chain: Chain,
+        instruments: Instruments | None = None,
+    ) -> None:
         self._kind = kind
-        super().__init__(config, chain)
+        super().__init__(config, chain, instruments)
 
     def _make_driver(self) -> ConsensusDriver | None:
         key = self.config.validator_key

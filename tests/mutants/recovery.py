@@ -210,8 +210,8 @@ MUTANTS = (
     mutant(
         "abstention-too-short",
         _LOG_FILE,
-        "    return own[0] + 2\n",
-        "    return own[0] + 1\n",
+        "    return epoch + 2 if heard",
+        "    return epoch + 1 if heard",
         _LOG,
         why="a validator without a log votes in an epoch in which it may have voted before",
     ),
@@ -226,8 +226,8 @@ MUTANTS = (
     mutant(
         "strangers-remembered",
         "node/consensus/abstention.py",
-        " and peer.validator in self._chain.epoch_change.validators",
-        "",
+        "if account in self._chain.epoch_change.validators and",
+        "if account is not None and",
         "node/consensus/test_abstention.py",
         why="anybody fills the memory of a validator that waits, one proven account at a time",
     ),

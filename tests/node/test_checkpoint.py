@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from node.chain import Chain
 from node.checkpoint import CheckpointDownload
 from node.cli.node_command import _checkpoint
 from node.config import Checkpoint
+from node.consensus.abstention import Abstention
 from node.consensus.core import Core
 from node.consensus.driver import ConsensusDriver
-from node.consensus.log import abstain_until
 from node.consensus.scheme import Ed25519Scheme
 from node.errors import ConfigError, NodeStartError
 from node.state_pages import state_page
@@ -129,9 +130,13 @@ def check_that_a_core_can_start(chain: Chain, folder: Path) -> None:
     Core(
         scheme=Ed25519Scheme(ALICE), timing=TIMING, genesis_hash=GENESIS.hash, epoch=info, final=final
     )  # fmt: skip
-    # However many say that they are no further: it abstains.
-    told = [(info.epoch, final.number)] * 3
-    assert abstain_until((info.epoch, final.number), told, 4) == info.epoch + 2
+    # Though all say that they have nothing: it abstains.
+    network: Any = SimpleNamespace(peers=list)
+    abstention = Abstention(ALICE.public, chain, network, nothing)
+    for account in chain.epoch_change.validators:
+        peer: Any = SimpleNamespace(validator=account, final_number=0, epoch=1, begun=None)
+        abstention.on_peer(peer)
+    assert abstention.look() == info.epoch + 2
 
 
 @pytest.mark.parametrize("text", ["latest", "@5", "0x00@5", f"{bytes(32).hex()}@0", f"{bytes(32).hex()}@-1"])

@@ -9,8 +9,15 @@ import pytest
 import trio
 
 from node.consensus.abstention import GENESIS_PATIENCE_S, Abstention
+from pocl.v1.consensus_pb2 import FINALIZE, NOTARIZE, Certificate
+from runtime.certificates import make_certificate
 
 VALIDATORS = [bytes([number]) * 32 for number in range(4)]
+GOOD, FORGED = b"g" * 64, b"f" * 64
+
+
+def certificate(epoch: int = 1, kind: int = FINALIZE, signature: bytes = GOOD) -> Certificate:
+    return make_certificate(epoch, 3, kind, b"h" * 32, dict.fromkeys(range(3), signature), 4)
 
 
 class Around:
@@ -18,6 +25,7 @@ class Around:
 
     def __init__(self) -> None:
         self.final_number = 0
+        self.genesis_hash = b"0" * 32
         self.epoch_change = SimpleNamespace(epoch=1, validators=VALIDATORS)
         self.connected: list[Any] = []
         self.syncs = 0
@@ -26,14 +34,17 @@ class Around:
     def peers(self) -> list[Any]:
         return self.connected
 
+    def verify(self, account: bytes, message: bytes, signature: bytes) -> bool:
+        return signature == GOOD
+
     def sync(self) -> None:
         self.syncs += 1
 
-    def join(self, validator: int, final_number: int) -> Any:
-        return self.connect(VALIDATORS[validator], final_number)
+    def join(self, validator: int, final_number: int, begun: Certificate | None = None) -> Any:
+        return self.connect(VALIDATORS[validator], final_number, begun)
 
-    def connect(self, account: bytes, final_number: int) -> Any:
-        peer: Any = SimpleNamespace(validator=account, final_number=final_number, epoch=1)
+    def connect(self, account: bytes, final_number: int, begun: Certificate | None = None) -> Any:
+        peer: Any = SimpleNamespace(validator=account, final_number=final_number, epoch=1, begun=begun)
         self.connected.append(peer)
         self.abstention.on_peer(peer)
         return peer
@@ -43,13 +54,54 @@ async def test_a_liar_at_genesis_makes_nobody_abstain(autojump_clock: Any) -> No
     around = Around()
     around.join(1, 0)
     around.join(2, 0)
-    liar = around.join(3, 10**9)
-    with trio.move_on_after(5):
+    around.join(3, 10**9)
+    assert around.abstention.look() == 0
+
+
+@pytest.mark.parametrize(
+    "shown", [certificate(signature=FORGED), certificate(kind=NOTARIZE), certificate(epoch=2)]
+)
+async def test_what_shows_no_beginning_is_a_lie_like_any_other(shown: Certificate) -> None:
+    around = Around()
+    around.join(1, 0)
+    around.join(2, 0)
+    around.join(3, 4, shown)
+    assert around.abstention.look() == 0
+
+
+async def test_one_that_shows_a_final_block_is_believed(autojump_clock: Any) -> None:
+    around = Around()
+    around.join(1, 0)
+    around.join(2, 0)
+    honest = around.join(3, 4, certificate())
+    with trio.move_on_after(2 * GENESIS_PATIENCE_S):
         await around.abstention.end()
-        raise AssertionError("it did not ask for the blocks")
+        raise AssertionError("it began although something was final")
     assert around.syncs
-    around.connected.remove(liar)  # banned: it could not show them
-    assert await around.abstention.end() == 0
+    around.connected.remove(honest)
+    assert around.abstention.look() is None, "nothing that was shown is forgotten with who showed it"
+    around.final_number = 4
+    assert around.abstention.look() == 3
+
+
+async def test_what_becomes_final_after_the_first_words_is_no_reason_to_abstain() -> None:
+    around = Around()
+    first = around.join(1, 0)
+    around.join(2, 0)
+    assert around.abstention.look() is None
+    # The chain begins without this node, by a liar's votes, say: that tells nothing of its own.
+    first.final_number, around.final_number = 2, 1
+    around.join(3, 1)
+    assert around.abstention.look() == 0
+
+
+async def test_who_has_a_block_abstains_whatever_others_say() -> None:
+    around = Around()
+    around.final_number = 1
+    abstention = Abstention(VALIDATORS[0], around, around, around.sync)  # type: ignore[arg-type]
+    for validator in (1, 2, 3):
+        around.join(validator, 0)
+    assert abstention.look() == 3
 
 
 async def test_what_more_than_f_say_is_waited_for_and_believed(autojump_clock: Any) -> None:
@@ -85,7 +137,8 @@ async def test_who_is_not_in_the_set_asks_a_quorum_of_all_of_it(autojump_clock: 
     with trio.move_on_after(2 * GENESIS_PATIENCE_S):
         await stranger.end()
         raise AssertionError("it believed itself")
-    stranger.on_peer(SimpleNamespace(validator=VALIDATORS[0], final_number=0, epoch=1))  # type: ignore[arg-type]
+    peer: Any = SimpleNamespace(validator=VALIDATORS[0], final_number=0, epoch=1, begun=None)
+    stranger.on_peer(peer)
     assert await stranger.end() == 0
 
 

@@ -263,10 +263,9 @@ def test_a_torn_note_was_never_signed(path: Path) -> None:
 
 def test_until_when_a_validator_without_a_log_abstains() -> None:
     # n = 4: a quorum is 3, and the three others must all have spoken.
-    assert abstain_until((1, 0), [(1, 0), (1, 0)], 4) is None
-    assert abstain_until((1, 0), [(1, 0)] * 3, 4) == 0
-    # One peer has block 1: the chain has begun, and our own votes may have been in it.
-    assert abstain_until((1, 1), [(1, 0), (1, 0), (1, 1)], 4) == 3
-    assert abstain_until((6, 80), [(6, 80), (5, 70), (99, 0)], 4) == 8
-    assert abstain_until((1, 0), [(1, 0)] * 4, 7) is None
-    assert abstain_until((1, 0), [], 1) == 0
+    assert abstain_until(1, 2, 4) is None
+    assert abstain_until(1, 3, 4) == 3
+    assert abstain_until(6, 3, 4) == 8
+    assert abstain_until(1, 4, 7) is None
+    assert abstain_until(1, 0, 1) == 3
+    assert abstain_until(1, 0, 1, member=False) is None

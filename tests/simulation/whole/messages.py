@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pocl.v1.consensus_pb2 import Certificate
+
 
 @dataclass
 class Peer:
@@ -13,6 +15,7 @@ class Peer:
     validator: bytes
     final_number: int
     epoch: int
+    begun: Certificate | None = None
 
     @property
     def peer_id(self) -> str:

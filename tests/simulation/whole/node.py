@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from node.beginning import Beginning
 from node.chain import Chain, UnknownParent
 from node.consensus import types as t
 from node.consensus.abstention import Abstention
@@ -331,7 +332,14 @@ class WholeNode:
 
     def handshake(self) -> Peer:
         """Return what this node says of itself."""
-        return Peer(self.index, self.account, self.chain.final_number, self.chain.epoch_change.epoch)
+        chain = self.chain
+        return Peer(
+            self.index,
+            self.account,
+            chain.final_number,
+            chain.epoch_change.epoch,
+            Beginning(chain).certificate(),
+        )
 
     def _validate_transaction(self, data: bytes) -> ValidTransaction:
         chain = self.chain
