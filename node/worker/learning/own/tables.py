@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.compute as pc  # type: ignore[import-untyped]
+import pyarrow.csv  # type: ignore[import-untyped]
+import pyarrow.parquet  # type: ignore[import-untyped]
 
 from node.json_fields import shown
 from node.learning_task import LearningTask
@@ -27,7 +27,7 @@ from node.worker.learning.errors import DataError
 from node.worker.learning.npz_file import MAX_BYTES
 from node.worker.learning.own.folder import OwnRecords, Room, data_files
 
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
+MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "null", "NULL", "None", "?")
 
 BLOCK_BYTES = 2**22
 """A CSV file is read in pieces of this size, and a row must fit in one."""
