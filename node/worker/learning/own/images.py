@@ -113,9 +113,11 @@ def _check(file: Path, image: Image.Image) -> None:
         raise DataError(
             f"{file}: is {image.height} by {image.width}: a picture may have at most {MAX_PIXELS} pixels"
         )
-    if image.mode in _DEEP:
-        raise DataError(f"{file}: has more than 8 bits a channel (mode {image.mode}): save it with 8")
-    frames = getattr(image, "n_frames", 1)
+    # Of 16-bit colours Pillow keeps the upper halves and says so only here.
+    if image.mode in _DEEP or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
+        raise DataError(f"{file}: has more than 8 bits a channel: save it with 8")
+    # Many phones put a smaller copy behind the picture (MPO): the first one is meant.
+    frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames != 1:
         raise DataError(f"{file}: has {frames} frames: it must be one picture")
 

@@ -86,6 +86,12 @@ def test_sizes_change_only_if_the_spec_says_so(tmp_path: Path) -> None:
     assert stretched[4, 3, 2] > 200
 
 
+def test_the_first_of_a_phones_two_pictures_is_meant(tmp_path: Path) -> None:
+    two = encoded(picture((200, 30, 40)), "MPO", save_all=True, append_images=[picture(BLUE)])
+    inputs = load(IMAGES, folders(tmp_path, cat__1_jpg=two)).inputs
+    assert np.abs(inputs[0].astype(int) - [200, 30, 40]).max() <= 6
+
+
 def test_a_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees
@@ -94,14 +100,14 @@ def test_a_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
     assert load(IMAGES, tmp_path).inputs.shape == (1, 8, 6, 3)
 
 
-def bomb(width: int, height: int) -> bytes:
-    """Return a PNG that says it has this size and holds next to nothing."""
+def png(width: int, height: int, pixels: bytes = b"", depth: int = 8) -> bytes:
+    """Return an RGB PNG that says it has this size, whatever it holds."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -122,9 +128,10 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.
         (encoded(NOISE)[:90], "is damaged: "),
         (encoded(NOISE, "JPEG")[:400], "is "),
         (encoded(NOISE)[:60] + bytes(60) + encoded(NOISE)[120:], "is "),
-        (bomb(60_000, 60_000), "unpacks to more pixels than the 67108864 that are read"),
-        (bomb(9_000, 9_000), "is 9000 by 9000: a picture may have at most 67108864 pixels"),
-        (encoded(picture(7, mode="I;16")), "has more than 8 bits a channel (mode I;16): save it with 8"),
+        (png(60_000, 60_000), "unpacks to more pixels than the 67108864 that are read"),
+        (png(9_000, 9_000), "is 9000 by 9000: a picture may have at most 67108864 pixels"),
+        (encoded(picture(7, mode="I;16")), "has more than 8 bits a channel: save it with 8"),
+        (png(6, 8, bytes(8 * (1 + 6 * 6)), 16), "has more than 8 bits a channel: save it with 8"),
         (FRAMES, "has 2 frames: it must be one picture"),
     ],
 )
