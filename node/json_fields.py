@@ -42,6 +42,10 @@ class Fields:
             raise self.error(name, "is missing")
         return self.values[name]
 
+    def given(self, name: str) -> bool:
+        """Return whether the object has a field that it need not have."""
+        return name in self.values
+
     def section(self, name: str) -> Fields:
         """Return the fields of a nested object."""
         place = ".".join(part for part in (self.path, name) if part)

@@ -4,13 +4,18 @@ It is the `learning` section of the chain spec. Its canonical bytes are part of 
 `model_propose.Task`), so every worker reads it from the chain and none can train something else by mistake.
 Numbers that are not whole (learning rate, alpha) are decimal strings: the canonical bytes hold no floats.
 
-    dataset         digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own arrays)
+    dataset         a shared data set, the same at every miner: digits | breast-cancer | cifar10 | npz; or
+                    own: each miner has data of its own and trains on all of it
     partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a
-                    seed
+                    seed; own data has none
+    what a record is: npz and own say it themselves (node/task_inputs.py)
+    metric          of the evaluation of a new global model: accuracy (also when the field is left out) or
+                    balanced_accuracy. Votes count right labels, whatever it is
     architecture    digits-cnn | paper-cnn | mlp (node/worker/learning/architectures.py)
     seed            of the initial model, of the data set's making and of each miner's training
     batch_size, epochs, optimizer (adam | sgd), learning_rate, early_stopping_patience
-    evaluation_records   of the test part, on which a new global model is measured; 0 takes all
+    evaluation_records   of the test part, on which a new global model is measured; 0 takes all. Own data: how
+                    many of its records a miner holds out for that, at most a fifth of them; 0 takes a fifth
 """
 
 from __future__ import annotations
@@ -23,21 +28,19 @@ from typing import Any
 
 from node.errors import ChainSpecError
 from node.json_fields import Fields, shown
-from pallets.round.config import MAX_CLASSES
+from node.task_inputs import Format, read_inputs
 
-DATASETS = ("digits", "cifar10", "npz")
+OWN = "own"
+DATASETS = ("digits", "breast-cancer", "cifar10", "npz", OWN)
 PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
 ARCHITECTURES = ("digits-cnn", "paper-cnn", "mlp")
 OPTIMIZERS = ("adam", "sgd")
-INPUT_DTYPES = ("uint8", "float32")
+METRICS = ("accuracy", "balanced_accuracy")
 
 MIN_IMAGE_SIDE = 8
 """Both convolutional networks halve an image up to three times."""
 
-_SHAPES = {"digits": (16, 16, 1), "cifar10": (32, 32, 3)}
-_CLASSES = 10  # of both data sets that come by name
 _MAX_SEED = 2**53 - 1  # what every JSON reader keeps exactly
-_MAX_INPUTS = 2**24
 _DECIMAL = r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,9})?"
 _SOURCE = "the chain's learning task"
 
@@ -53,13 +56,17 @@ class Partition:
 
 @dataclass(frozen=True)
 class LearningTask:
-    """One task, checked. `input_shape` is that of one record, without the batch."""
+    """One task, checked. `input_shape` is that of one record, without the batch.
+
+    `partition` is None and `format` is given where each miner has data of its own. `class_names` is empty where
+    classes have numbers alone.
+    """
 
     dataset: str
     input_shape: tuple[int, ...]
     input_dtype: str
     classes: int
-    partition: Partition
+    partition: Partition | None
     architecture: str
     seed: int
     batch_size: int
@@ -68,19 +75,22 @@ class LearningTask:
     learning_rate: float
     early_stopping_patience: int
     evaluation_records: int
+    metric: str = "accuracy"
+    class_names: tuple[str, ...] = ()
+    format: Format | None = None
 
 
 def read_task(fields: Fields) -> LearningTask:
     """Return the task that a JSON object holds. Raise ChainSpecError for anything malformed in it."""
     dataset = fields.choice("dataset", DATASETS)
-    shape, dtype, classes = _inputs(fields, dataset)
+    inputs = read_inputs(fields, dataset)
     task = LearningTask(
         dataset=dataset,
-        input_shape=shape,
-        input_dtype=dtype,
-        classes=classes,
-        partition=_partition(fields.section("partition")),
-        architecture=_architecture(fields, shape),
+        input_shape=inputs.shape,
+        input_dtype=inputs.dtype,
+        classes=inputs.classes,
+        partition=None if dataset == OWN else _partition(fields.section("partition")),
+        architecture=_architecture(fields, inputs.shape),
         seed=fields.integer("seed", 0, _MAX_SEED),
         batch_size=fields.integer("batch_size", 1, 65_536),
         epochs=fields.integer("epochs", 1, 10_000),
@@ -88,6 +98,9 @@ def read_task(fields: Fields) -> LearningTask:
         learning_rate=_decimal(fields, "learning_rate"),
         early_stopping_patience=fields.integer("early_stopping_patience", 1, 10_000),
         evaluation_records=fields.integer("evaluation_records", 0, 10_000_000),
+        metric=fields.choice("metric", METRICS) if fields.given("metric") else METRICS[0],
+        class_names=inputs.class_names,
+        format=inputs.format,
     )
     fields.done()
     return task
@@ -109,28 +122,6 @@ def parse_task(data: bytes) -> LearningTask:
     if task_bytes(value) != data:
         raise ChainSpecError(f"{_SOURCE} is not in canonical JSON: names sorted, no spaces, none given twice")
     return read_task(Fields(_SOURCE, "", value))
-
-
-def _inputs(fields: Fields, dataset: str) -> tuple[tuple[int, ...], str, int]:
-    """Return shape and dtype of a record and the number of classes; only npz has fields for them."""
-    if dataset != "npz":
-        return _SHAPES[dataset], "uint8", _CLASSES
-    shape = fields.items("input_shape")
-    total = 1
-    for index, side in enumerate(shape):
-        if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= 65_536:
-            raise fields.error(
-                f"input_shape[{index}]", f"is {shown(side)}: it must be a whole number from 1 to 65536"
-            )
-        total *= side
-    if not 1 <= len(shape) <= 4 or total > _MAX_INPUTS:
-        raise fields.error(
-            "input_shape",
-            f"is {shown(shape)}: it must be 1 to 4 lengths with a product of at most {_MAX_INPUTS}",
-        )
-    dtype = fields.choice("input_dtype", INPUT_DTYPES)
-    # 255 marks "no prediction" on the chain, so 254 is the last label.
-    return tuple(shape), dtype, fields.integer("classes", 2, MAX_CLASSES)
 
 
 def _partition(fields: Fields) -> Partition:

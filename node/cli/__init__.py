@@ -25,6 +25,7 @@ _COMMANDS = {
     "doctor": ("node.cli.doctor_command", "Check all that a node needs before it runs, or while it does."),
     "key": ("node.cli.key_commands", "Make, inspect and store keys."),
     "chain": ("node.cli.chain_commands", "Build and check chain specs."),
+    "data": ("node.cli.learning_data_commands", "Check the data that a miner trains on."),
     "tx": ("node.cli.tx_commands", "Sign and submit transactions."),
     "build-spec": (
         "node.cli.chain_commands:build_spec",

@@ -44,7 +44,7 @@ from pocl.keys import Keypair
 @click.option(
     "--data",
     type=click.Path(path_type=Path, exists=True),
-    help="Folder of the chain's data set (cifar10, npz).",
+    help="Folder of the data that the chain's task needs; of own data, with a folder for each node (alice, ...).",
 )
 @click.option(
     "--log",

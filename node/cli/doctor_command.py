@@ -41,7 +41,7 @@ _COLOURS = {OK: "green", WARNING: "yellow", PROBLEM: "red"}
     "--bootnodes", multiple=True, metavar="MULTIADDR", help="A peer to start from; may be repeated."
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the chain's data set (cifar10, npz)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data that the chain's task needs."
 )
 @click.option("--no-worker", is_flag=True, help="It neither trains nor votes on models.")
 @json_option

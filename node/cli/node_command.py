@@ -110,7 +110,7 @@ def dev_key_flags(function: _Command) -> _Command:
     "--log", default="info", type=click.Choice(["error", "warning", "info", "debug"]), help="Log level."
 )
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Folder of the chain's data set (cifar10, npz)."
+    "--data", type=click.Path(path_type=Path), help="Folder of the data that the chain's task needs."
 )
 @click.option("--no-worker", is_flag=True, help="Validate blocks, but neither train nor vote on models.")
 @click.option("--worker-threads", type=click.IntRange(1, 1024), help="Threads of the training process.")

@@ -17,6 +17,7 @@ from node.devnet.processes import NodeProcess, stop_all
 from node.devnet.remote import RemoteNode
 from node.errors import DevnetError
 from node.layout import worker_token_file
+from node.learning_task import OWN
 from pocl.client import ClientError
 from pocl.extrinsics import extrinsic_hash
 from pocl.keys import Keypair
@@ -99,7 +100,9 @@ class Devnet:
         # A round that opens before the workers can train would only measure how long TensorFlow loads.
         flags += ["--wait-for-worker", "120"]
         if options.data_path is not None:
-            flags += ["--data", str(options.data_path)]
+            # Own data: each node's in the folder of its name.
+            own = options.spec.learning["dataset"] == OWN
+            flags += ["--data", str(options.data_path / node.name if own else options.data_path)]
         if node.name in options.behaviours:
             flags += ["--worker-behaviour", options.behaviours[node.name]]
         return flags

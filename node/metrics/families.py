@@ -211,7 +211,7 @@ _ROWS = (
     ),
     _Row(
         "pocl_global_accuracy_ratio",
-        "Accuracy of the newest global model that this node's worker measured, on the data set's test part.",
+        "Accuracy of the newest global model that this node's worker measured, on the test part or what it holds out.",
         (),
         _accuracy("global_accuracy"),
     ),

@@ -137,7 +137,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         "--token-file", required=True, type=Path, help="holds the token the node gave its worker"
     )
     parser.add_argument("--home", required=True, type=Path, help="folder of the worker's private files")
-    parser.add_argument("--data", type=Path, help="folder of the chain's data set (cifar10, npz)")
+    parser.add_argument("--data", type=Path, help="folder of the data that the task needs")
     parser.add_argument("--threads", type=_positive, help="threads of TensorFlow (default: its own choice)")
     parser.add_argument("--behaviour", choices=sorted(BEHAVIOURS), default=HONEST, help="for experiments")
     parser.add_argument("--die-with", type=int, metavar="PID", help="stop when this parent process ends")

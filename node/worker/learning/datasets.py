@@ -1,9 +1,12 @@
-"""The data sets, each with a training part that is dealt to the miners and a test part of its own.
+"""The data sets, each with a training part and a test part of its own. The training part of a shared data set is
+dealt to the miners (partition.py); of own data the miner takes all of it (own/__init__.py).
 
 digits   scikit-learn's 8x8 digits on a 16x16 canvas: 1,797 handwritten digits, which ship with scikit-learn
          (from the UCI repository), put at a random place on the canvas, with Gaussian noise of deviation
          0.15, as bytes. Each digit is placed COPIES times. Split by digit before placing: no digit is in both
          parts, and the partition deals whole digits, so no two miners hold the same one.
+breast-cancer   scikit-learn's table of 569 tumours, 30 measures each (Wolberg, Street, Mangasarian 1995; from the
+         UCI repository, ships with scikit-learn), standardised. A quarter is the test part.
 cifar10  the binary batches of CIFAR-10 (Krizhevsky 2009): data_batch_1.bin to data_batch_5.bin and
          test_batch.bin in the data folder or its folder cifar-10-batches-bin. A record is 1 label byte and
          3072 bytes (red, green, blue).
@@ -13,7 +16,6 @@ npz      data.npz in the data folder, with x_train, y_train, x_test, y_test: inp
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy.typing as npt
 
 from node.learning_task import LearningTask
 from node.worker.learning.errors import DataError
+from node.worker.learning.npz_file import read_npz
 from node.worker.learning.randomness import generator
 
 Inputs = npt.NDArray[Any]
@@ -39,8 +42,7 @@ CIFAR_RECORD = 1 + 3072
 CIFAR_FOLDER = "cifar-10-batches-bin"
 NPZ_FILE = "data.npz"
 
-INPUT_BOUND = 2.0**15
-"""Largest absolute value of a float32 input."""
+BREAST_CANCER_TEST = 142
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,10 @@ def load_dataset(task: LearningTask, data_path: Path | None) -> Dataset:
     """Return the task's data set; `data_path` is the folder given with --data. Raise DataError."""
     loaders: dict[str, Callable[[LearningTask, Path | None], Dataset]] = {
         "digits": _digits,
+        "breast-cancer": _breast_cancer,
         "cifar10": _cifar10,
         "npz": _npz,
+        "own": _own,
     }
     return loaders[task.dataset](task, data_path)
 
@@ -97,13 +101,30 @@ def _place(
     return pixels[..., np.newaxis], labels[which]
 
 
+def breast_cancer() -> tuple[npt.NDArray[np.float64], Labels, list[str]]:
+    """Return the table as it is: values float64[569, 30], labels and the columns' names."""
+    from sklearn.datasets import load_breast_cancer
+
+    table = load_breast_cancer()
+    return table.data, table.target.astype(np.uint8), table.feature_names.tolist()
+
+
+def _breast_cancer(task: LearningTask, data_path: Path | None) -> Dataset:
+    values, labels, _ = breast_cancer()
+    order = generator("breast-cancer", task.seed).permutation(len(values))
+    test, train = order[:BREAST_CANCER_TEST], order[BREAST_CANCER_TEST:]
+    # Constants of the whole training part, which every miner has: all see the same units.
+    inputs = ((values - values[train].mean(axis=0)) / values[train].std(axis=0)).astype(np.float32)
+    return Dataset(inputs[train], labels[train], inputs[test], labels[test])
+
+
 def _cifar10(task: LearningTask, data_path: Path | None) -> Dataset:
-    folder = _folder(data_path, f"the folder that holds {CIFAR_FOLDER}")
+    folder = folder_given(data_path, f"the folder that holds {CIFAR_FOLDER}")
     if (folder / CIFAR_FOLDER).is_dir():
         folder /= CIFAR_FOLDER
     train = np.concatenate([_cifar_batch(folder / f"data_batch_{number}.bin") for number in range(1, 6)])
     test = _cifar_batch(folder / "test_batch.bin")
-    return Dataset(*_cifar_split(train), *_cifar_split(test))
+    return Dataset(*cifar_split(train), *cifar_split(test))
 
 
 def _cifar_batch(file: Path) -> npt.NDArray[np.uint8]:
@@ -120,69 +141,28 @@ def _cifar_batch(file: Path) -> npt.NDArray[np.uint8]:
     return records
 
 
-def _cifar_split(records: npt.NDArray[np.uint8]) -> tuple[Inputs, Labels]:
-    """Return uint8[N, 32, 32, 3] and labels."""
+def cifar_split(records: npt.NDArray[np.uint8]) -> tuple[Inputs, Labels]:
+    """Return uint8[N, 32, 32, 3] and labels of records uint8[N, 3073]."""
     images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), records[:, 0].copy()
 
 
 def _npz(task: LearningTask, data_path: Path | None) -> Dataset:
-    file = _folder(data_path, f"the folder that holds {NPZ_FILE}") / NPZ_FILE
-    try:
-        arrays = np.load(file, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise DataError(f"{file}: is not an npz file but one plain array: make it with numpy.savez")
-        with arrays:
-            parts = [_npz_part(file, arrays, part, task) for part in ("train", "test")]
-    except FileNotFoundError:
-        raise DataError(
-            f"{file}: there is no such file: the task needs it (--data names its folder)"
-        ) from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise DataError(f"{file}: is not an npz file of plain arrays: {_first_line(error)}") from None
-    return Dataset(*parts[0], *parts[1])
+    file = folder_given(data_path, f"the folder that holds {NPZ_FILE}") / NPZ_FILE
+    train, test = read_npz(file, task, (("x_train", "y_train"), ("x_test", "y_test")))
+    return Dataset(*train, *test)
 
 
-def _npz_part(file: Path, arrays: Any, part: str, task: LearningTask) -> tuple[Inputs, Labels]:
-    """Return checked inputs and labels of "train" or "test"."""
-    x, y = _array(file, arrays, f"x_{part}"), _array(file, arrays, f"y_{part}")
-    if x.dtype != task.input_dtype:
-        raise DataError(f"{file}: x_{part} is {x.dtype}: the task's input_dtype is {task.input_dtype}")
-    if x.ndim == 0 or x.shape[1:] != task.input_shape:
-        raise DataError(
-            f"{file}: x_{part} has shape {list(x.shape)}: "
-            f"it must be [N, {', '.join(map(str, task.input_shape))}]"
-        )
-    if y.dtype.kind not in "ui" or y.shape != (len(x),):
-        raise DataError(
-            f"{file}: y_{part} is {y.dtype} of shape {list(y.shape)}: "
-            f"it must be whole numbers of shape [{len(x)}]"
-        )
-    if len(x) == 0:
-        raise DataError(f"{file}: x_{part} is empty")
-    if int(y.min()) < 0 or int(y.max()) >= task.classes:
-        raise DataError(
-            f"{file}: y_{part} has labels from {y.min()} to {y.max()}: "
-            f"the task's {task.classes} classes are 0 to {task.classes - 1}"
-        )
-    # One comparison refuses NaN and infinities too: NaN compares false.
-    if x.dtype == np.float32 and not bool(np.all(np.abs(x) <= INPUT_BOUND)):
-        raise DataError(
-            f"{file}: x_{part} has values that are not finite or above {INPUT_BOUND:.0f}: scale them"
-        )
-    return x, y.astype(np.uint8)
+def _own(task: LearningTask, data_path: Path | None) -> Dataset:
+    # Here: the packages that read tables and pictures are for those who have some.
+    from node.worker.learning.own.held_out import own_dataset
+    from node.worker.learning.own.load import load_own
+
+    return own_dataset(load_own(task, data_path), task)
 
 
-def _array(file: Path, arrays: Any, name: str) -> npt.NDArray[Any]:
-    if name not in arrays.files:
-        raise DataError(f"{file}: has no array {name}: it needs x_train, y_train, x_test and y_test")
-    array: npt.NDArray[Any] = arrays[name]
-    return array
-
-
-def _folder(data_path: Path | None, what: str) -> Path:
+def folder_given(data_path: Path | None, what: str) -> Path:
+    """Return the folder given with --data; `what` says what it should be. Raise DataError when none was given."""
     if data_path is None:
         raise DataError(f"this chain's data set does not come with the node: give --data, {what}")
     return data_path
@@ -197,7 +177,3 @@ def _read(file: Path) -> bytes:
         ) from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read: {error.strerror}") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,7 +1,8 @@
 """The miner's learner: its share of the data and the task's model (the protocol `Learner` of the off-chain
 halves).
 
-The share is dealt by the partition. Of it, round by round:
+The share of a shared data set is dealt by the partition; of own data it is all but what is held out for evaluation.
+Of the share, round by round:
 - test records are drawn without replacement over the rounds: the share is shuffled once, round r takes the
   r-th run of `test_records`. When the share is used up it is shuffled again and starts over: from then on
   records repeat, which lets others learn them. A share of S lasts floor(S / test_records) rounds: lower
@@ -25,9 +26,10 @@ import numpy.typing as npt
 from node.learning_task import LearningTask
 from node.worker.learning.architectures import architecture_of
 from node.worker.learning.datasets import Dataset
-from node.worker.learning.partition import partition
+from node.worker.learning.metrics import measured
 from node.worker.learning.randomness import generator
 from node.worker.learning.records import read_records, write_records
+from node.worker.learning.share import share_of
 from node.worker.learning.trainer import Samples, Trainer
 from node.worker.learning.weights import initial_weights, read_weights
 from pallets.aggregation.fixed_point import write_model
@@ -62,7 +64,7 @@ class TaskLearner:
         self._index = index
         self._test_records = test_records
         self._copies = data.copies
-        own = _share(task, data, index, miners, test_records)
+        own = share_of(task, data, index, miners, test_records)
         self._share = Samples(data.x_train[own], data.y_train[own])
         self._test = _evaluation_part(task, data)
         self._initial = initial_weights(self._architecture, task.seed)
@@ -117,9 +119,11 @@ class TaskLearner:
         read_records(records, self._task, count)
 
     def evaluate(self, weights: bytes) -> float:
-        """Return the accuracy on the data set's test part, or the task's `evaluation_records` of it."""
+        """Return the task's metric on the data set's test part, or the task's `evaluation_records` of it; with own
+        data on the records that this miner holds out.
+        """
         labels = self._trainer.predict(read_weights(weights, self._architecture), self._test.inputs)
-        return float((labels == self._test.labels).mean())
+        return measured(self._task.metric, self._test.labels, labels)
 
     def _samples(self, indices: npt.NDArray[np.int64]) -> Samples:
         return Samples(self._share.inputs[indices], self._share.labels[indices])
@@ -132,21 +136,9 @@ class TaskLearner:
         return order[place * self._test_records : (place + 1) * self._test_records]
 
 
-def _share(
-    task: LearningTask, data: Dataset, index: int, miners: int, test_records: int
-) -> npt.NDArray[np.int64]:
-    """Return the miner's records as indices into the training part: whole groups of copies."""
-    # Enough for a test set and as much beside it, with at least one group to train on and one to validate
-    # with.
-    minimum = max(-(-2 * test_records // data.copies), -(-test_records // data.copies) + 2)
-    groups = partition(data.y_train[:: data.copies], miners, task.partition, minimum)[index]
-    records: npt.NDArray[np.int64] = (groups[:, np.newaxis] * data.copies + np.arange(data.copies)).ravel()
-    return records
-
-
 def _evaluation_part(task: LearningTask, data: Dataset) -> Samples:
     wanted = task.evaluation_records
-    if wanted == 0 or wanted >= len(data.y_test):
+    if task.partition is None or wanted == 0 or wanted >= len(data.y_test):
         return Samples(data.x_test, data.y_test)
     chosen = generator("evaluation", task.seed).permutation(len(data.y_test))[:wanted]
     return Samples(data.x_test[chosen], data.y_test[chosen])

@@ -10,7 +10,7 @@ import safetensors
 import safetensors.numpy
 
 from node.learning_task import LearningTask
-from node.worker.learning.datasets import INPUT_BOUND
+from node.task_inputs import INPUT_BOUND
 from pallets.offchain_protocols import InvalidRecords
 
 _DTYPES: dict[str, tuple[str, np.dtype[Any]]] = {

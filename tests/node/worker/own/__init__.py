@@ -1,0 +1,1 @@
+"""Own data: every format, good and bad."""
