@@ -8,10 +8,15 @@ a winner that predicted nobody's records. Weights that nobody serves are asked f
 the last third of the phase began are they UNAVAILABLE, which the chain does not accept before. The records
 left out of the comparison are the winner's own and those it marked unavailable: it predicted neither.
 
-AGGREGATE. The confirmed winners' weights are averaged (fixed_point.py), the result is served, and attested
-together with what the chain needs for rewards: the winners' weight differences from the starting model, and
-how many labels that starting model has right on each owner's records. Auditors whose tags do not fit the
-weights held here are named.
+AGGREGATE. The chain's rule (rules/) makes the new global model of the confirmed winners' weights. It is served,
+and attested together with what the chain needs for rewards: the winners' weight differences from the starting
+model, and how many labels that starting model has right on each owner's records. Auditors whose tags do not
+fit the weights held here are named.
+
+A rule with a server state needs that of the last settled round. All its attesters have it on disk and serve it
+for ever, as they do a global model. Who lacks it asks at every view until half of AGGREGATE's cap is over, and
+then attests what the rule gives without: a state that no quorum has any more is given up by a quorum, in the
+same round. While a miner that serves it is within reach, all have it long before.
 
 Once attested, and again if the chain settles on another model, the new global model is measured on the data
 set's own test part and reported.
@@ -19,11 +24,14 @@ set's own test part and reported.
 
 from __future__ import annotations
 
-from pallets.aggregation.fixed_point import fedavg, weight_difference
+from pallets.aggregation.fixed_point import weight_difference
+from pallets.aggregation.rules import WinnerModel, aggregate
+from pallets.aggregation.rules.state import InvalidServerState
 from pallets.commitments import attest_tag, audit_tag
 from pallets.offchain_protocols import BlobUnavailable, InvalidWeights
 from pallets.offchain_round import RoundWork, miners_of, owners_of, phase_spent
 from pallets.prediction.owners import is_marked, part
+from pallets.round.aggregation_rules import max_server_state_bytes
 from pocl.v1.aggregation_pb2 import (
     MISMATCH,
     OK,
@@ -152,18 +160,39 @@ class Aggregating:
         weights = self._weights(view, winners, again=True)
         if len(weights) < len(winners):
             raise BlobUnavailable("weights of a confirmed winner")
-        model = fedavg([weights[winner] for winner in winners])
+        model, state = self._aggregate(view, weights)
         return AggregationCall.Attest(
             global_model=work.context.put_blob(model, view.round, PUBLIC),
             size=len(model),
-            tag=attest_tag(work.account, view.round, model),
+            tag=attest_tag(work.account, view.round, model + (state or b"")),
             measures=[
                 Measure(winner=winner, weight_difference=self._difference(view, winner, weights[winner]))
                 for winner in winners
             ],
             baselines=self._baselines(view),
             false_tags=self._false_tags(view, weights),
+            server_state=b"" if state is None else work.context.put_blob(state, view.round, PUBLIC),
+            server_state_size=len(state or b""),
         )
+
+    def _aggregate(self, view: RoundView, weights: dict[bytes, bytes]) -> tuple[bytes, bytes | None]:
+        """Return the new global model and server state. Raise BlobUnavailable while the old state may come."""
+        miners = miners_of(view)
+        models = [
+            WinnerModel(winner, weights[winner], miners[winner].proposal.sample_count)
+            for winner in view.confirmed.winners
+        ]
+        global_model = self.work.global_model(view)
+        arguments = view.config, view.state.seed, models, global_model
+        if not view.state.server_state:
+            return aggregate(*arguments)
+        try:
+            most = max_server_state_bytes(view.config)
+            return aggregate(*arguments, self.work.blob(view.state.server_state, most, b""))
+        except (BlobUnavailable, InvalidServerState):
+            if not phase_spent(view, view.config.aggregate_cap_ms, 1, 2):
+                raise
+            return aggregate(*arguments)
 
     def _difference(self, view: RoundView, winner: bytes, weights: bytes) -> int:
         if winner not in self._differences:

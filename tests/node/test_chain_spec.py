@@ -173,7 +173,7 @@ TEXTS = [
     ("chain_type", ["", "Live", "test"], "'development' or 'local' or 'live'"),
     (ROUND + "voting", ["", "plurality"], "'borda' or 'median' or 'screened'"),
     (ROUND + "reward", ["", "contribution"], "'accuracy' or 'weight_difference'"),
-    (ROUND + "aggregation", ["", "krum"], "'fedavg'"),
+    (ROUND + "aggregation", ["", "plurality"], "'fedavg'"),
     (LEARNING + "dataset", ["", "mnist"], "'digits' or 'cifar10' or 'npz'"),
     (LEARNING + "architecture", ["", "resnet"], "'digits-cnn' or 'paper-cnn' or 'mlp'"),
     (LEARNING + "optimizer", ["", "adamw"], "'adam' or 'sgd'"),
