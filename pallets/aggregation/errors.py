@@ -44,7 +44,7 @@ class InvalidServerState(DispatchError):
 
 
 class InvalidMeasure(DispatchError):
-    """A weight difference is above what two models within bounds can have."""
+    """A weight difference is above what two models within bounds can have, or a contribution above the whole."""
 
 
 class InvalidBaselines(DispatchError):

@@ -33,6 +33,7 @@ from typing import Any, ClassVar
 
 from pallets.aggregation import audit as auditing
 from pallets.aggregation import weights
+from pallets.aggregation.attesting import check_measures, check_server_state
 from pallets.aggregation.errors import (
     AlreadyAttested,
     AlreadyAudited,
@@ -52,7 +53,6 @@ from pallets.aggregation.rewards import Share, accuracy_weight, divide, is_free_
 from pallets.model_propose import ModelPropose
 from pallets.prediction import Prediction
 from pallets.round import Round
-from pallets.round.aggregation_rules import max_server_state_bytes
 from pallets.round.books import check_only_kept, kept_rounds
 from pallets.validators import Validators
 from pallets.vote import Vote
@@ -86,9 +86,6 @@ from runtime.frame import (
     call,
 )
 from runtime.quorum import faulty
-
-MAX_WEIGHT_DIFFERENCE = 1 << 48
-"""Weights are within ±2^15, so two of them differ by at most 2^16: times 2^32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +206,7 @@ class Aggregation(Pallet):
             raise WrongSize(f"the size is {args.size}: it may be 1 to {config.max_weights_bytes} bytes")
         if len(args.tag) != HASH_SIZE:
             raise InvalidTag(f"a tag has {len(args.tag)} bytes, not {HASH_SIZE}")
-        _check_server_state(config, args)
+        check_server_state(config, args)
         self._check_measures(state.round, config, args)
         self.Attestations.put(
             state.round,
@@ -337,10 +334,7 @@ class Aggregation(Pallet):
 
     def _check_measures(self, round: int, config: RoundConfig, args: AggregationCall.Attest) -> None:
         winners = self.winners(round)
-        if [measure.winner for measure in args.measures] != winners:
-            raise WrongWinners("measure each winner, in their order")
-        if any(measure.weight_difference > MAX_WEIGHT_DIFFERENCE for measure in args.measures):
-            raise InvalidMeasure(f"a weight difference is at most {MAX_WEIGHT_DIFFERENCE}")
+        check_measures(config, winners, args.measures)
         owners = [baseline.owner for baseline in args.baselines]
         proposers = set(self.pallet(ModelPropose).proposers(round)) if owners else set()
         if owners != sorted(set(owners)) or not proposers.issuperset(owners):
@@ -384,16 +378,7 @@ class Aggregation(Pallet):
         """Return the weight of the winner in that place, by the chain's reward rule."""
         if config.reward == "accuracy":
             return accuracy_weight(result.correct, result.records)
-        measured = [
-            attestation.measures[place].weight_difference for attestation in agreement.attestations.values()
-        ]
-        return low_median(measured)
-
-
-def _check_server_state(config: RoundConfig, args: AggregationCall.Attest) -> None:
-    """Raise InvalidServerState unless one is attested just when the chain's rule keeps one."""
-    most = max_server_state_bytes(config)
-    if len(args.server_state) != (HASH_SIZE if most else 0):
-        raise InvalidServerState(f"a server state's name has {len(args.server_state)} bytes")
-    if not min(1, most) <= args.server_state_size <= most:
-        raise InvalidServerState(f"a server state has {args.server_state_size} bytes: at most {most}")
+        measures = [attestation.measures[place] for attestation in agreement.attestations.values()]
+        if config.reward == "contribution":
+            return low_median([measure.contribution for measure in measures])
+        return low_median([measure.weight_difference for measure in measures])

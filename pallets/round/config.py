@@ -9,7 +9,10 @@ from pocl.v1.round_pb2 import AGGREGATE, AUDIT, PREDICT, REVEAL, TRAIN, VOTE, Ph
 from runtime.frame import GenesisError
 
 VOTING_RULES = ("borda", "median", "screened")
-REWARD_RULES = ("accuracy", "weight_difference")
+REWARD_RULES = ("accuracy", "weight_difference", "contribution")
+
+MAX_CONTRIBUTION_WINNERS = 16
+"""Most winners under the reward `contribution`: every attester makes and runs one model more than there are."""
 
 BASIS_POINTS = 10_000
 MAX_CLASSES = 255
@@ -40,6 +43,11 @@ def check_config(config: RoundConfig, validators: int) -> None:
             raise GenesisError(
                 f"round.config: {name} is {getattr(config, name)!r}: it may be one of {', '.join(rules)}"
             )
+    if config.reward == "contribution" and config.winners > MAX_CONTRIBUTION_WINNERS:
+        raise GenesisError(
+            f"round.config: winners is {config.winners}: the reward contribution allows "
+            f"{MAX_CONTRIBUTION_WINNERS}, for every attester runs a model for each"
+        )
     wrong = flaw(config.aggregation, given_parameters(config), config.winners)
     if wrong is not None:
         raise GenesisError(f"round.config: aggregation_parameters.{wrong[0]} {wrong[1]}")

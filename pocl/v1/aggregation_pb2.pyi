@@ -29,12 +29,14 @@ class WinnerVerdict(_message.Message):
     def __init__(self, winner: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., tag: _Optional[bytes] = ...) -> None: ...
 
 class Measure(_message.Message):
-    __slots__ = ("winner", "weight_difference")
+    __slots__ = ("winner", "weight_difference", "contribution")
     WINNER_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     winner: bytes
     weight_difference: int
-    def __init__(self, winner: _Optional[bytes] = ..., weight_difference: _Optional[int] = ...) -> None: ...
+    contribution: int
+    def __init__(self, winner: _Optional[bytes] = ..., weight_difference: _Optional[int] = ..., contribution: _Optional[int] = ...) -> None: ...
 
 class Baseline(_message.Message):
     __slots__ = ("owner", "correct")

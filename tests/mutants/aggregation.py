@@ -7,6 +7,8 @@ from tests.mutants.mutant import mutant
 _RULES = "pallets/aggregation/test_rules.py"
 _SERVER = "pallets/aggregation/test_server_rules.py"
 _ROUNDS = "pallets/aggregation/test_rounds_by_rule.py"
+_CONTRIBUTION = "pallets/aggregation/test_contribution.py"
+_CHAIN = "pallets/aggregation/test_aggregation.py"
 _CONFIG = "pallets/round/test_config.py"
 _LIGHT = "runtime/test_light.py"
 
@@ -90,6 +92,22 @@ MUTANTS = (
         "        if winners < 2 * faulty + 2:",
         _CONFIG,
         why="a chain begins on which krum does not stand what its spec promises",
+    ),
+    mutant(
+        "contribution-on-own-records",
+        "pallets/aggregation/offchain.py",
+        "        owners = [owner for owner in view.tally.counted_owners if owner != winner]",
+        "        owners = list(view.tally.counted_owners)",
+        _CONTRIBUTION,
+        why="a winner picks test records on which its own model is right, and is paid for them",
+    ),
+    mutant(
+        "contribution-unbounded",
+        "pallets/aggregation/attesting.py",
+        '    most = FIXED_POINT if config.reward == "contribution" else 0',
+        "    most = 2**64",
+        _CHAIN,
+        why="a measure that no model can have is taken into the median",
     ),
     mutant(
         "attested-state-unproven",

@@ -172,7 +172,7 @@ TEXTS = [
     ("properties.token_symbol", ["", "A B", "A" * 13], "a string of 1 to 12 letters and digits"),
     ("chain_type", ["", "Live", "test"], "'development' or 'local' or 'live'"),
     (ROUND + "voting", ["", "plurality"], "'borda' or 'median' or 'screened'"),
-    (ROUND + "reward", ["", "contribution"], "'accuracy' or 'weight_difference'"),
+    (ROUND + "reward", ["", "plurality"], "'accuracy' or 'weight_difference' or 'contribution'"),
     (ROUND + "aggregation", ["", "plurality"], "'fedavg'"),
     (LEARNING + "dataset", ["", "mnist"], "'digits' or 'cifar10' or 'npz'"),
     (LEARNING + "architecture", ["", "resnet"], "'digits-cnn' or 'paper-cnn' or 'mlp'"),

@@ -73,6 +73,13 @@ def test_an_aggregation_rule_must_fit_the_number_of_winners(
             check_config(rules, 8)
 
 
+def test_the_reward_for_contributions_bounds_the_number_of_winners() -> None:
+    check_config(config(reward="contribution", winners=16), 20)
+    check_config(config(reward="accuracy", winners=17), 20)
+    with pytest.raises(GenesisError, match=r"winners is 17: the reward contribution allows 16"):
+        check_config(config(reward="contribution", winners=17), 20)
+
+
 def test_genesis_needs_the_rules() -> None:
     with pytest.raises(GenesisError, match=r"round\.config is missing"):
         TestChain()
