@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from node.aggregation_spec import AggregationSpec, read_aggregation
 from node.errors import ChainSpecError
 from node.json_fields import Fields, read_json, shown
 from node.learning_task import read_task
 from node.raw_genesis import raw_to_dict, read_raw
 from node.spec_files import find
 from pallets.round.config import (
-    AGGREGATION_RULES,
     BASIS_POINTS,
     MAX_CLASSES,
     REWARD_RULES,
@@ -85,7 +85,7 @@ class RoundSpec:
     heartbeat_ms: int
     voting: str
     reward: str
-    aggregation: str
+    aggregation: AggregationSpec
     emission: int
     base_share_bp: int
     transfers_per_miner: int
@@ -94,6 +94,12 @@ class RoundSpec:
     max_weights_bytes: int
     max_records_bytes: int
     keep_rounds: int
+
+    @property
+    def max_blob_bytes(self) -> int:
+        """Most bytes of a blob of this chain: weights, records, or a server state."""
+        state = self.max_weights_bytes * self.aggregation.server_state_factor()
+        return max(self.max_weights_bytes, self.max_records_bytes, state)
 
 
 @dataclass(frozen=True)
@@ -141,7 +147,10 @@ class ChainSpec:
         """Return the spec as its JSON object, from which `parse` makes an equal one."""
         genesis, rules = self.genesis, self.genesis.validator_rules
         prefix = self.properties.ss58_format
-        round_fields = dataclasses.asdict(genesis.round) | {"emission": str(genesis.round.emission)}
+        round_fields = dataclasses.asdict(genesis.round) | {
+            "aggregation": genesis.round.aggregation.to_json(),
+            "emission": str(genesis.round.emission),
+        }
         return {
             "name": self.name,
             "id": self.id,
@@ -332,8 +341,9 @@ def _refuse_repeated(fields: Fields, name: str, accounts: list[bytes], listed: l
 
 
 def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
+    winners = fields.integer("winners", 1, MAX_VALIDATORS)
     spec = RoundSpec(
-        winners=fields.integer("winners", 1, MAX_VALIDATORS),
+        winners=winners,
         test_records=fields.integer("test_records", 1, 100_000),
         classes=fields.integer("classes", 2, MAX_CLASSES),
         min_miners=fields.integer("min_miners", 1, MAX_VALIDATORS),
@@ -347,7 +357,7 @@ def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:
         heartbeat_ms=fields.integer("heartbeat_ms", 10, 600_000),
         voting=fields.choice("voting", VOTING_RULES),
         reward=fields.choice("reward", REWARD_RULES),
-        aggregation=fields.choice("aggregation", AGGREGATION_RULES),
+        aggregation=read_aggregation(fields, winners),
         emission=fields.amount("emission"),
         base_share_bp=fields.integer("base_share_bp", 0, BASIS_POINTS),
         transfers_per_miner=fields.integer("transfers_per_miner", 1, 1_000_000),

@@ -14,6 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from node.aggregation_spec import AggregationSpec
 from node.chain_spec import ChainSpec, GenesisSpec, RoundSpec, ValidatorsSpec
 from node.errors import ChainSpecError
 from node.learning_task import task_bytes
@@ -21,6 +22,7 @@ from pallets.aggregation import Aggregation
 from pallets.assembly import RUNTIME
 from pallets.model_propose import ModelPropose
 from pallets.round import Round
+from pallets.round.aggregation_rules import given_parameters
 from pallets.timestamp import Timestamp
 from pallets.validators import Validators
 from pocl.extrinsics import u128, u128_int
@@ -49,8 +51,16 @@ def genesis_config(spec: ChainSpec) -> dict[str, Mapping[str, Any]]:
 
 def round_config(spec: RoundSpec) -> RoundConfig:
     """Return the rules of the rounds as the runtime keeps them."""
-    fields = dataclasses.asdict(spec)
-    return RoundConfig(**fields | {"emission": u128(spec.emission)})
+    rule = spec.aggregation
+    return RoundConfig(
+        **dataclasses.asdict(spec)
+        | {
+            "emission": u128(spec.emission),
+            "aggregation": rule.rule,
+            # None, not an empty message, which would be other bytes.
+            "aggregation_parameters": dict(rule.parameters) or None,
+        }
+    )
 
 
 def validators_config(spec: ValidatorsSpec) -> ValidatorsConfig:
@@ -87,7 +97,10 @@ def describe(entries: Mapping[bytes, bytes]) -> tuple[GenesisSpec, Mapping[str, 
             balances=(),
             validators=tuple(validators.members()),
             validator_rules=ValidatorsSpec(**_fields(ValidatorsSpec, rules)),
-            round=RoundSpec(**_fields(RoundSpec, config)),
+            round=RoundSpec(
+                **_fields(RoundSpec, config)
+                | {"aggregation": AggregationSpec(config.aggregation, given_parameters(config))}
+            ),
             global_model=cast(Aggregation, pallets["aggregation"]).global_model(),
         )
         learning = json.loads(task)

@@ -151,9 +151,7 @@ class Node:
             port=config.p2p_port,
             bootnodes=config.bootnodes,
             validator_key=config.validator_key,
-            max_blob_bytes=max(
-                config.chain.genesis.round.max_weights_bytes, config.chain.genesis.round.max_records_bytes
-            ),
+            max_blob_bytes=config.chain.genesis.round.max_blob_bytes,
         )
 
     def _handlers(self) -> Handlers:

@@ -56,7 +56,10 @@ def audit_tag(account: bytes, round: int, weights: bytes) -> bytes:
 
 
 def attest_tag(account: bytes, round: int, model: bytes) -> bytes:
-    """Return the tag by which `account` shows that it holds the bytes of the new global model."""
+    """Return the tag by which `account` shows that it holds the bytes of the new global model and server state.
+
+    `model` are the bytes of both, one behind the other; of the model alone when the rule keeps no state.
+    """
     return _tag("pocl/tag/attest/1", account, round, model)
 
 

@@ -221,6 +221,8 @@ class LightClient:
         attestation = _decoded(Attestation, value, f"attestation of round {summary.round}")
         if attestation.global_model != summary.global_model:
             raise LightClientError(f"round {summary.round}: 0x{account.hex()} attested another global model")
+        if attestation.server_state != summary.server_state:
+            raise LightClientError(f"round {summary.round}: 0x{account.hex()} attested another server state")
         return account
 
 

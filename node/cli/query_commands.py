@@ -340,6 +340,8 @@ def _round_facts(view: RoundView) -> dict[str, Any]:
         facts["phase"] = Phase.Name(view.state.phase)
         facts["phase_clock_ms"] = view.state.phase_clock_ms
         facts["global_model"] = hex_text(view.state.global_model)
+        if view.state.server_state:
+            facts["server_state"] = hex_text(view.state.server_state)
     facts["miners"] = [_miner_facts(miner) for miner in view.miners]
     if view.HasField("tally"):
         facts["provisional_winners"] = [address(winner) for winner in view.tally.provisional]

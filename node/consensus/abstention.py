@@ -67,7 +67,9 @@ class Abstention:
     def on_peer(self, peer: Peer) -> None:
         """Note how far a validator of the set says to be, unless it did so before."""
         account = peer.validator
-        if account in self._chain.epoch_change.validators and account not in self._reports:
+        if account is None or account in self._reports:
+            return
+        if account in self._chain.epoch_change.validators:
             self._reports[account] = _Report(peer.final_number, self._shows_beginning(peer))
 
     async def end(self) -> int:

@@ -53,8 +53,7 @@ class WorkerService(WorkerServiceServicer):
             for call in pallet.calls
             if getattr(call, "class") == OPERATIONAL
         }
-        genesis = node.config.chain.genesis.round
-        self._max_blob = max(genesis.max_weights_bytes, genesis.max_records_bytes)
+        self._max_blob = node.config.chain.genesis.round.max_blob_bytes
 
     def SubmitCall(
         self, request: pb.SubmitCallRequest, context: grpc.ServicerContext

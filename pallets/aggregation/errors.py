@@ -39,8 +39,12 @@ class WrongSize(DispatchError):
     """The global model is empty, or larger than the chain allows."""
 
 
+class InvalidServerState(DispatchError):
+    """A server state is attested just when the chain's rule keeps one: a name of 32 bytes and a possible size."""
+
+
 class InvalidMeasure(DispatchError):
-    """A weight difference is above what two models within bounds can have."""
+    """A weight difference is above what two models within bounds can have, or a contribution above the whole."""
 
 
 class InvalidBaselines(DispatchError):

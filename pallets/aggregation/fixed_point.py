@@ -8,9 +8,10 @@ Averages of float32 depend on the order of the models, so nothing here adds floa
 
 |w| <= 2^15 is checked first (NaN and infinities are refused), so |q| <= 2^47: exact as a float64, and 256 of
 them add up to at most 2^55, far inside int64. Every operation used is exactly specified by IEEE 754 or is
-integer, so processor, thread count and library do not matter. Every model weighs the same: sample counts are
-the miners' own word, and weighting by them would let a liar take over the average (McMahan et al., AISTATS
-2017, weights by samples among honest clients).
+integer, so processor, thread count and library do not matter.
+
+This is the layer below the aggregation rules (pallets/aggregation/rules): means, weighted means and squared
+lengths of such integers, all exact before one rounding.
 
 The difference of a model from the global model is the paper's: the mean over layers of the mean absolute
 difference within the layer, times 2^32, each mean rounded down. A layer is a named tensor.
@@ -21,7 +22,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -37,13 +38,20 @@ BOUND = 2.0**15
 SCALE = 2.0**32
 """Units of fixed point in 1."""
 
+LIMIT = 1 << 47
+"""Largest absolute value of a weight in fixed point: BOUND * SCALE."""
+
 MAX_MODELS = 256
 """Most models of an average."""
+
+MAX_TOTAL_WEIGHT = 1 << 38
+"""Largest sum of the weights of a weighted mean."""
 
 Tensors = Mapping[str, npt.NDArray[np.float32]]
 Integers = npt.NDArray[np.int64]
 
 _LOW_BITS = 24
+_LOW = (1 << _LOW_BITS) - 1
 
 
 def read_model(data: bytes) -> dict[str, npt.NDArray[np.float32]]:
@@ -100,18 +108,63 @@ def fedavg(models: Sequence[bytes]) -> bytes:
 
     Raise InvalidWeights when a model is malformed or the models differ in names or shapes.
     """
+    parsed = read_models(models)
+    return write_model(
+        {name: from_fixed(mean(to_fixed(model[name]) for model in parsed)) for name in parsed[0]}
+    )
+
+
+def read_models(models: Sequence[bytes]) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """Return the tensors of 1 to MAX_MODELS models. Raise InvalidWeights unless all have one layout."""
     if not 1 <= len(models) <= MAX_MODELS:
         raise InvalidWeights(f"an average takes 1 to {MAX_MODELS} models, not {len(models)}")
     parsed = [read_model(model) for model in models]
     for other in parsed[1:]:
-        _require_same_layout(parsed[0], other)
-    average = {}
-    for name, first in parsed[0].items():
-        total = to_fixed(first)
-        for other in parsed[1:]:
-            total += to_fixed(other[name])
-        average[name] = from_fixed(_divide(total, len(models)))
-    return write_model(average)
+        require_same_layout(parsed[0], other)
+    return parsed
+
+
+def mean(values: Iterable[Integers]) -> Integers:
+    """Return the mean of 1 to MAX_MODELS tensors of at most LIMIT, rounded half away from zero."""
+    total: Integers = np.zeros((), np.int64)
+    count = 0
+    for tensor in values:
+        total, count = total + tensor, count + 1
+    quotient: Integers = np.sign(total) * ((2 * np.abs(total) + count) // (2 * count))
+    return quotient
+
+
+def weighted_mean(values: Iterable[Integers], weights: Sequence[int]) -> Integers:
+    """Return the mean of tensors of at most LIMIT, one weight each, rounded half away from zero.
+
+    Weights are not negative and add up to 1 to MAX_TOTAL_WEIGHT.
+    """
+    total = sum(weights)
+    assert min(weights) >= 0
+    assert 1 <= total <= MAX_TOTAL_WEIGHT
+    # value = high * 2^24 + low with |high| <= 2^23 and 0 <= low < 2^24: sums stay within 2^61 and 2^62.
+    high: Integers = np.zeros((), np.int64)
+    low: Integers = np.zeros((), np.int64)
+    for tensor, weight in zip(values, weights, strict=True):
+        high = high + (tensor >> _LOW_BITS) * weight
+        low = low + (tensor & _LOW) * weight
+    high, low = high + (low >> _LOW_BITS), low & _LOW
+    # The same of the absolute value; here low may be 2^24, which does no harm.
+    negative = high < 0
+    high, low = np.where(negative, -high - 1, high), np.where(negative, _LOW + 1 - low, low)
+    quotient, rest = np.divmod(high, total)
+    # rest < 2^38, so rest * 2^24 stays below 2^62.
+    magnitude = (quotient << _LOW_BITS) + ((rest << _LOW_BITS) + low + total // 2) // total
+    signed: Integers = np.where(negative, -magnitude, magnitude)
+    return signed
+
+
+def squared_length(values: Integers) -> int:
+    """Return the exact sum of squares of integers of at most 2^48."""
+    magnitude = np.abs(values)
+    high, low = magnitude >> _LOW_BITS, magnitude & _LOW
+    # Each factor is at most 2^24, so each product at most 2^48, which _sum takes.
+    return (_sum(high * high) << 2 * _LOW_BITS) + (_sum(high * low) << _LOW_BITS + 1) + _sum(low * low)
 
 
 def weight_difference(model: bytes, global_model: bytes) -> int:
@@ -120,25 +173,20 @@ def weight_difference(model: bytes, global_model: bytes) -> int:
     Raise InvalidWeights when a model is malformed or the two differ in names or shapes.
     """
     ours, theirs = read_model(model), read_model(global_model)
-    _require_same_layout(ours, theirs)
+    require_same_layout(ours, theirs)
     means = [_sum(np.abs(to_fixed(ours[name]) - to_fixed(theirs[name]))) // ours[name].size for name in ours]
     return sum(means) // len(means)
-
-
-def _divide(total: Integers, count: int) -> Integers:
-    """Return total / count, rounded half away from zero: symmetric, unlike NumPy's floor division."""
-    quotient: Integers = np.sign(total) * ((2 * np.abs(total) + count) // (2 * count))
-    return quotient
 
 
 def _sum(values: Integers) -> int:
     """Return the exact sum of integers of 0 to 2^48; an int64 sum could overflow above 2^15 of them."""
     high = int((values >> _LOW_BITS).sum(dtype=np.int64))
-    low = int((values & ((1 << _LOW_BITS) - 1)).sum(dtype=np.int64))
+    low = int((values & _LOW).sum(dtype=np.int64))
     return (high << _LOW_BITS) + low
 
 
-def _require_same_layout(one: Tensors, other: Tensors) -> None:
+def require_same_layout(one: Tensors, other: Tensors) -> None:
+    """Raise InvalidWeights unless two models have the same tensors of the same shapes."""
     if one.keys() != other.keys():
         raise InvalidWeights("the models have different tensors")
     for name, tensor in one.items():

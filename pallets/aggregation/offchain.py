@@ -8,10 +8,17 @@ a winner that predicted nobody's records. Weights that nobody serves are asked f
 the last third of the phase began are they UNAVAILABLE, which the chain does not accept before. The records
 left out of the comparison are the winner's own and those it marked unavailable: it predicted neither.
 
-AGGREGATE. The confirmed winners' weights are averaged (fixed_point.py), the result is served, and attested
-together with what the chain needs for rewards: the winners' weight differences from the starting model, and
-how many labels that starting model has right on each owner's records. Auditors whose tags do not fit the
-weights held here are named.
+AGGREGATE. The chain's rule (rules/) makes the new global model of the confirmed winners' weights. It is served,
+and attested together with what the chain needs for rewards: the winners' weight differences from the starting
+model, and how many labels that starting model has right on each owner's records. Auditors whose tags do not
+fit the weights held here are named. Where the chain pays for contributions, the new model and, for each
+winner, what the rule gives without it are run on the counted owners' records: at most one model more than there
+are winners, which genesis bounds.
+
+A rule with a server state needs that of the last settled round. All its attesters have it on disk and serve it
+for ever, as they do a global model. Who lacks it asks at every view until half of AGGREGATE's cap is over, and
+then attests what the rule gives without: a state that no quorum has any more is given up by a quorum, in the
+same round. While a miner that serves it is within reach, all have it long before.
 
 Once attested, and again if the chain settles on another model, the new global model is measured on the data
 set's own test part and reported.
@@ -19,11 +26,16 @@ set's own test part and reported.
 
 from __future__ import annotations
 
-from pallets.aggregation.fixed_point import fedavg, weight_difference
+from pallets.aggregation.fixed_point import weight_difference
+from pallets.aggregation.rewards import contribution
+from pallets.aggregation.rules import WinnerModel, aggregate
+from pallets.aggregation.rules.state import InvalidServerState
 from pallets.commitments import attest_tag, audit_tag
 from pallets.offchain_protocols import BlobUnavailable, InvalidWeights
 from pallets.offchain_round import RoundWork, miners_of, owners_of, phase_spent
 from pallets.prediction.owners import is_marked, part
+from pallets.round.aggregation_rules import max_server_state_bytes
+from pocl.hashing import blob_name
 from pocl.v1.aggregation_pb2 import (
     MISMATCH,
     OK,
@@ -152,41 +164,86 @@ class Aggregating:
         weights = self._weights(view, winners, again=True)
         if len(weights) < len(winners):
             raise BlobUnavailable("weights of a confirmed winner")
-        model = fedavg([weights[winner] for winner in winners])
+        model, state = self._aggregate(view, winners, weights)
         return AggregationCall.Attest(
             global_model=work.context.put_blob(model, view.round, PUBLIC),
             size=len(model),
-            tag=attest_tag(work.account, view.round, model),
+            tag=attest_tag(work.account, view.round, model + (state or b"")),
             measures=[
-                Measure(winner=winner, weight_difference=self._difference(view, winner, weights[winner]))
+                Measure(
+                    winner=winner,
+                    weight_difference=self._difference(view, winner, weights[winner]),
+                    contribution=self._contribution(view, winner, weights, model),
+                )
                 for winner in winners
             ],
             baselines=self._baselines(view),
             false_tags=self._false_tags(view, weights),
+            server_state=b"" if state is None else work.context.put_blob(state, view.round, PUBLIC),
+            server_state_size=len(state or b""),
         )
+
+    def _aggregate(
+        self, view: RoundView, winners: list[bytes], weights: dict[bytes, bytes]
+    ) -> tuple[bytes, bytes | None]:
+        """Return what the rule gives of these winners, and its state after it.
+
+        Raise BlobUnavailable while the state before it may come.
+        """
+        miners = miners_of(view)
+        models = [
+            WinnerModel(winner, weights[winner], miners[winner].proposal.sample_count) for winner in winners
+        ]
+        global_model = self.work.global_model(view)
+        arguments = view.config, view.state.seed, models, global_model
+        if not view.state.server_state:
+            return aggregate(*arguments)
+        try:
+            most = max_server_state_bytes(view.config)
+            return aggregate(*arguments, self.work.blob(view.state.server_state, most, b""))
+        except (BlobUnavailable, InvalidServerState):
+            if not phase_spent(view, view.config.aggregate_cap_ms, 1, 2):
+                raise
+            return aggregate(*arguments)
 
     def _difference(self, view: RoundView, winner: bytes, weights: bytes) -> int:
         if winner not in self._differences:
             self._differences[winner] = weight_difference(weights, self.work.global_model(view))
         return self._differences[winner]
 
+    def _contribution(self, view: RoundView, winner: bytes, weights: dict[bytes, bytes], model: bytes) -> int:
+        """Measure how much of the new model's accuracy is owed to a winner, if the chain pays for that."""
+        if view.config.reward != "contribution":
+            return 0
+        others = [other for other in view.confirmed.winners if other != winner]
+        without = self._aggregate(view, others, weights)[0] if others else self.work.global_model(view)
+        owners = [owner for owner in view.tally.counted_owners if owner != winner]
+        records = self.work.records(view, owners, again=False)
+        right, left = (
+            sum(self._correct(view, blob_name(tried), tried, records).values()) for tried in (model, without)
+        )
+        return contribution(right, left, len(records) * view.config.test_records)
+
     def _baselines(self, view: RoundView) -> list[Baseline]:
         """Count the starting model's correct labels on the records that are held and have labels."""
         miners = miners_of(view)
         owners = [owner for owner in owners_of(view) if miners[owner].HasField("ballot")]
         records = self.work.records(view, owners, again=False)
-        labels = self.work.predict(view.state.global_model, self.work.global_model(view), records)
-        return [
-            Baseline(
-                owner=owner,
-                correct=sum(
-                    label == truth
-                    for label, truth in zip(labels[owner], miners[owner].ballot.labels, strict=True)
-                ),
+        correct = self._correct(view, view.state.global_model, self.work.global_model(view), records)
+        return [Baseline(owner=owner, correct=correct[owner]) for owner in owners if owner in correct]
+
+    def _correct(
+        self, view: RoundView, name: bytes, model: bytes, records: dict[bytes, bytes]
+    ) -> dict[bytes, int]:
+        """Count by owner how many of its labels a model has right; `records` are of owners with ballots."""
+        miners = miners_of(view)
+        labels = self.work.predict(name, model, records)
+        return {
+            owner: sum(
+                given == true for given, true in zip(labels[owner], miners[owner].ballot.labels, strict=True)
             )
-            for owner in owners
-            if owner in labels
-        ]
+            for owner in records
+        }
 
     def _false_tags(self, view: RoundView, weights: dict[bytes, bytes]) -> list[bytes]:
         """Return the auditors that gave a tag which the weights held here do not give, sorted."""

@@ -8,10 +8,12 @@ Rules of `audit`, in AUDIT:
 - who wins by that: pallets/aggregation/audit.py.
 
 Rules of `attest`, in AGGREGATE:
-- by any miner of the round, once: blob name, size and tag of the new global model, which averages the
-  winners' weights; what it measured on every winner; how many labels of each owner the old global model has
-  right, of the owners whose records it holds; and the auditors whose tag on a winner it found false;
-- once a quorum attested the same name and size, that is the new global model, and the round settles. These
+- by any miner of the round, once: blob name, size and tag of the new global model, which the chain's rule
+  (pallets/aggregation/rules) makes of the winners' weights; name and size of the server state under a rule
+  that keeps one, nothing under the others; what it measured on every winner; how many labels of each owner
+  the old global model has right, of the owners whose records it holds; and the auditors whose tag on a winner
+  it found false;
+- once a quorum attested the same model and state, they are the new ones, and the round settles. These
   attestations are the round's certificate, and their medians its measures (pallets/aggregation/rewards.py).
 
 A **false tag** is an offence: f+1 of the attesters that agreed name the auditor. One of them is honest and
@@ -31,12 +33,14 @@ from typing import Any, ClassVar
 
 from pallets.aggregation import audit as auditing
 from pallets.aggregation import weights
+from pallets.aggregation.attesting import check_measures, check_server_state
 from pallets.aggregation.errors import (
     AlreadyAttested,
     AlreadyAudited,
     InvalidBaselines,
     InvalidFalseTags,
     InvalidMeasure,
+    InvalidServerState,
     InvalidTag,
     InvalidVerdict,
     SameTag,
@@ -70,6 +74,7 @@ from runtime.frame import (
     OPERATIONAL,
     U64,
     AccountId,
+    Bytes,
     GenesisError,
     Hash,
     Message,
@@ -82,16 +87,15 @@ from runtime.frame import (
 )
 from runtime.quorum import faulty
 
-MAX_WEIGHT_DIFFERENCE = 1 << 48
-"""Weights are within ±2^15, so two of them differ by at most 2^16: times 2^32."""
-
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The new global model of a quorum, and the attestations that agree on it, by account."""
+    """The new global model and server state of a quorum, and the attestations that agree on them, by account."""
 
     global_model: bytes
     size: int
+    server_state: bytes
+    """Empty under a rule that keeps none."""
     attestations: Mapping[bytes, Attestation]
 
 
@@ -109,6 +113,7 @@ class Aggregation(Pallet):
         SameTag,
         WrongLength,
         WrongSize,
+        InvalidServerState,
         InvalidMeasure,
         InvalidBaselines,
         InvalidFalseTags,
@@ -126,6 +131,11 @@ class Aggregation(Pallet):
         Hash,
         default=ZERO_HASH,
         doc="Blob name of the global model; zeros stand for the task's initial model.",
+    )
+    ServerState = StorageValue(
+        Bytes,
+        default=b"",
+        doc="Blob name of the aggregation rule's own state; empty before the first round and for rules without.",
     )
     Audits = StorageDoubleMap(U64, AccountId, Message(AuditRecord), doc="Verdicts by round and auditor.")
     Confirmed = StorageMap(
@@ -184,7 +194,7 @@ class Aggregation(Pallet):
         kind="attest",
     )
     def attest(self, origin: Origin, args: AggregationCall.Attest) -> None:
-        """Attest the new global model that the winners' weights average to."""
+        """Attest the new global model that the winners' weights give, and the rule's state after it."""
         rounds = self.pallet(Round)
         state = rounds.require(origin, AGGREGATE)
         if self.Attestations.contains(state.round, origin.signer):
@@ -196,6 +206,7 @@ class Aggregation(Pallet):
             raise WrongSize(f"the size is {args.size}: it may be 1 to {config.max_weights_bytes} bytes")
         if len(args.tag) != HASH_SIZE:
             raise InvalidTag(f"a tag has {len(args.tag)} bytes, not {HASH_SIZE}")
+        check_server_state(config, args)
         self._check_measures(state.round, config, args)
         self.Attestations.put(
             state.round,
@@ -207,6 +218,8 @@ class Aggregation(Pallet):
                 measures=args.measures,
                 baselines=args.baselines,
                 false_tags=args.false_tags,
+                server_state=args.server_state,
+                server_state_size=args.server_state_size,
             ),
         )
         self.deposit(
@@ -220,6 +233,10 @@ class Aggregation(Pallet):
     def global_model(self) -> bytes:
         """Return the blob name of the current global model."""
         return self.GlobalModel.get()
+
+    def server_state(self) -> bytes:
+        """Return the blob name of the aggregation rule's state, empty for none."""
+        return self.ServerState.get()
 
     def audit_decided(self, round: int) -> bool:
         """Return whether no further audit can change who wins."""
@@ -247,20 +264,22 @@ class Aggregation(Pallet):
         return [] if confirmed is None else list(confirmed.winners)
 
     def agreement(self, round: int) -> Agreement | None:
-        """Return the global model that a quorum attested, or None."""
-        groups: dict[tuple[bytes, int], dict[bytes, Attestation]] = {}
-        for attester, attestation in self.Attestations.items(round):
-            group = groups.setdefault((attestation.global_model, attestation.size), {})
-            group[attester] = attestation
+        """Return the global model and server state that a quorum attested, or None."""
+        groups: dict[tuple[bytes, int, bytes, int], dict[bytes, Attestation]] = {}
+        for attester, said in self.Attestations.items(round):
+            result = (said.global_model, said.size, said.server_state, said.server_state_size)
+            groups.setdefault(result, {})[attester] = said
         quorum = self.pallet(Validators).quorum
-        for (model, size), attestations in groups.items():
+        for (model, size, server_state, _), attestations in groups.items():
             if len(attestations) >= quorum:
-                return Agreement(model, size, attestations)
+                return Agreement(model, size, server_state, attestations)
         return None
 
     def adopt(self, round: int, agreement: Agreement) -> list[tuple[bytes, int]]:
         """Take the attested global model; return what each winner is to be paid, in their order."""
         self.GlobalModel.put(agreement.global_model)
+        if agreement.server_state:
+            self.ServerState.put(agreement.server_state)
         config = self.pallet(Round).config()
         liars = self._false_tags(agreement)
         for auditor in liars:
@@ -315,10 +334,7 @@ class Aggregation(Pallet):
 
     def _check_measures(self, round: int, config: RoundConfig, args: AggregationCall.Attest) -> None:
         winners = self.winners(round)
-        if [measure.winner for measure in args.measures] != winners:
-            raise WrongWinners("measure each winner, in their order")
-        if any(measure.weight_difference > MAX_WEIGHT_DIFFERENCE for measure in args.measures):
-            raise InvalidMeasure(f"a weight difference is at most {MAX_WEIGHT_DIFFERENCE}")
+        check_measures(config, winners, args.measures)
         owners = [baseline.owner for baseline in args.baselines]
         proposers = set(self.pallet(ModelPropose).proposers(round)) if owners else set()
         if owners != sorted(set(owners)) or not proposers.issuperset(owners):
@@ -362,7 +378,7 @@ class Aggregation(Pallet):
         """Return the weight of the winner in that place, by the chain's reward rule."""
         if config.reward == "accuracy":
             return accuracy_weight(result.correct, result.records)
-        measured = [
-            attestation.measures[place].weight_difference for attestation in agreement.attestations.values()
-        ]
-        return low_median(measured)
+        measures = [attestation.measures[place] for attestation in agreement.attestations.values()]
+        if config.reward == "contribution":
+            return low_median([measure.contribution for measure in measures])
+        return low_median([measure.weight_difference for measure in measures])

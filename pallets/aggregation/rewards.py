@@ -8,6 +8,12 @@
                              R_i = 1/L * sum over l of ( 1/N_l * sum over n of |W_n^l - W~_n^l| )
                          where W are the winner's weights and W~ those of the global model it started from.
                          With a base share of 0 the reward is the paper's: emission * R_i / sum of all R.
+      contribution       leave-one-out: how much of its accuracy the new global model owes to the winner,
+                             floor(2^32 * max(0, correct - correct without it) / records)
+                         on the records with open labels of the counted owners but the winner itself. Without
+                         it is what the chain's rule gives of the other winners, of none the starting model.
+                         Measured by every attester; the median counts. Of two winners with equal models each
+                         contributes next to nothing; all that improves nothing contributes nothing.
 
 A *free ride* is a winner that is no better than the global model it started from: on the records of the
 owners whose ballots counted and rank it, it has at most as many labels right as that model has. What that
@@ -66,6 +72,11 @@ def divide(emission: int, base_share_bp: int, shares: Sequence[Share]) -> list[t
 def accuracy_weight(correct: int, records: int) -> int:
     """Return a winner's weight under the rule `accuracy`."""
     return FIXED_POINT * correct // records if records else 0
+
+
+def contribution(correct: int, without: int, records: int) -> int:
+    """Return a winner's weight under the rule `contribution`, as one attester measured it."""
+    return FIXED_POINT * max(0, correct - without) // records if records else 0
 
 
 def is_free_ride(correct: Mapping[bytes, int], baseline: Mapping[bytes, int]) -> bool:

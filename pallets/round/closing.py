@@ -67,6 +67,7 @@ def settle(pallet: Round, state: RoundState, config: RoundConfig, agreement: Agr
     summary = RoundSummary(
         outcome=SETTLED,
         global_model=agreement.global_model,
+        server_state=agreement.server_state,
         winners=winners,
         rewards=[Reward(miner=miner, amount=u128(amount)) for miner, amount in rewards],
         attesters=sorted(agreement.attestations),

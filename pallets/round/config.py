@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pallets.round.aggregation_rules import RULES as AGGREGATION_RULES
+from pallets.round.aggregation_rules import flaw, given_parameters
 from pocl.extrinsics import U128_SIZE
 from pocl.v1.round_pb2 import AGGREGATE, AUDIT, PREDICT, REVEAL, TRAIN, VOTE, Phase, RoundConfig
 from runtime.frame import GenesisError
 
 VOTING_RULES = ("borda", "median", "screened")
-REWARD_RULES = ("accuracy", "weight_difference")
-AGGREGATION_RULES = ("fedavg",)
+REWARD_RULES = ("accuracy", "weight_difference", "contribution")
+
+MAX_CONTRIBUTION_WINNERS = 16
+"""Most winners under the reward `contribution`: every attester makes and runs one model more than there are."""
 
 BASIS_POINTS = 10_000
 MAX_CLASSES = 255
@@ -39,6 +43,14 @@ def check_config(config: RoundConfig, validators: int) -> None:
             raise GenesisError(
                 f"round.config: {name} is {getattr(config, name)!r}: it may be one of {', '.join(rules)}"
             )
+    if config.reward == "contribution" and config.winners > MAX_CONTRIBUTION_WINNERS:
+        raise GenesisError(
+            f"round.config: winners is {config.winners}: the reward contribution allows "
+            f"{MAX_CONTRIBUTION_WINNERS}, for every attester runs a model for each"
+        )
+    wrong = flaw(config.aggregation, given_parameters(config), config.winners)
+    if wrong is not None:
+        raise GenesisError(f"round.config: aggregation_parameters.{wrong[0]} {wrong[1]}")
     for name in ("base_share_bp", "audit_tolerance_bp", "screen_margin_bp"):
         if getattr(config, name) > BASIS_POINTS:
             raise GenesisError(f"round.config: {name} is above {BASIS_POINTS}, which is all of it")

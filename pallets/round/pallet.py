@@ -234,6 +234,7 @@ class Round(Pallet):
                 started_block=header.number,
                 phase_started_block=header.number,
                 global_model=model,
+                server_state=aggregation.server_state(),
                 miners=miners,
                 expected=expected,
                 seed=validators.seed,

@@ -24,45 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19pocl/v1/aggregation.proto\x12\x07pocl.v1\"O\n\rWinnerVerdict\x12\x0e\n\x06winner\x18\x01 \x01(\x0c\x12!\n\x07verdict\x18\x02 \x01(\x0e\x32\x10.pocl.v1.Verdict\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\"4\n\x07Measure\x12\x0e\n\x06winner\x18\x01 \x01(\x0c\x12\x19\n\x11weight_difference\x18\x02 \x01(\x04\"*\n\x08\x42\x61seline\x12\r\n\x05owner\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\r\"\xde\x01\n\x0f\x41ggregationCall\x1a\x31\n\x05\x41udit\x12(\n\x08verdicts\x18\x01 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\x1a\x97\x01\n\x06\x41ttest\x12\x14\n\x0cglobal_model\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\x12\"\n\x08measures\x18\x04 \x03(\x0b\x32\x10.pocl.v1.Measure\x12$\n\tbaselines\x18\x05 \x03(\x0b\x32\x11.pocl.v1.Baseline\x12\x12\n\nfalse_tags\x18\x06 \x03(\x0c\"\x8c\x03\n\x10\x41ggregationEvent\x1aS\n\x07\x41udited\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07\x61uditor\x18\x02 \x01(\x0c\x12(\n\x08verdicts\x18\x03 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\x1aU\n\x12WinnerDisqualified\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0e\n\x06winner\x18\x02 \x01(\x0c\x12 \n\x06reason\x18\x03 \x01(\x0e\x32\x10.pocl.v1.Verdict\x1a\x32\n\x10WinnersConfirmed\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07winners\x18\x02 \x03(\x0c\x1a\x41\n\x08\x41ttested\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x10\n\x08\x61ttester\x18\x02 \x01(\x0c\x12\x14\n\x0cglobal_model\x18\x03 \x01(\x0c\x1a*\n\x08\x46\x61lseTag\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07\x61uditor\x18\x02 \x01(\x0c\x1a)\n\x08\x46reeRide\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0e\n\x06winner\x18\x02 \x01(\x0c\"7\n\x0b\x41uditRecord\x12(\n\x08verdicts\x18\x01 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\"\x9c\x01\n\x0b\x41ttestation\x12\x14\n\x0cglobal_model\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\x12\"\n\x08measures\x18\x04 \x03(\x0b\x32\x10.pocl.v1.Measure\x12$\n\tbaselines\x18\x05 \x03(\x0b\x32\x11.pocl.v1.Baseline\x12\x12\n\nfalse_tags\x18\x06 \x03(\x0c\"\x1a\n\x07Winners\x12\x0f\n\x07winners\x18\x01 \x03(\x0c*I\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0c\n\x08MISMATCH\x10\x02\x12\x0f\n\x0bUNAVAILABLE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19pocl/v1/aggregation.proto\x12\x07pocl.v1\"O\n\rWinnerVerdict\x12\x0e\n\x06winner\x18\x01 \x01(\x0c\x12!\n\x07verdict\x18\x02 \x01(\x0e\x32\x10.pocl.v1.Verdict\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\"J\n\x07Measure\x12\x0e\n\x06winner\x18\x01 \x01(\x0c\x12\x19\n\x11weight_difference\x18\x02 \x01(\x04\x12\x14\n\x0c\x63ontribution\x18\x03 \x01(\x04\"*\n\x08\x42\x61seline\x12\r\n\x05owner\x18\x01 \x01(\x0c\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\r\"\x8f\x02\n\x0f\x41ggregationCall\x1a\x31\n\x05\x41udit\x12(\n\x08verdicts\x18\x01 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\x1a\xc8\x01\n\x06\x41ttest\x12\x14\n\x0cglobal_model\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\x12\"\n\x08measures\x18\x04 \x03(\x0b\x32\x10.pocl.v1.Measure\x12$\n\tbaselines\x18\x05 \x03(\x0b\x32\x11.pocl.v1.Baseline\x12\x12\n\nfalse_tags\x18\x06 \x03(\x0c\x12\x14\n\x0cserver_state\x18\x07 \x01(\x0c\x12\x19\n\x11server_state_size\x18\x08 \x01(\x04\"\x8c\x03\n\x10\x41ggregationEvent\x1aS\n\x07\x41udited\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07\x61uditor\x18\x02 \x01(\x0c\x12(\n\x08verdicts\x18\x03 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\x1aU\n\x12WinnerDisqualified\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0e\n\x06winner\x18\x02 \x01(\x0c\x12 \n\x06reason\x18\x03 \x01(\x0e\x32\x10.pocl.v1.Verdict\x1a\x32\n\x10WinnersConfirmed\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07winners\x18\x02 \x03(\x0c\x1a\x41\n\x08\x41ttested\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x10\n\x08\x61ttester\x18\x02 \x01(\x0c\x12\x14\n\x0cglobal_model\x18\x03 \x01(\x0c\x1a*\n\x08\x46\x61lseTag\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0f\n\x07\x61uditor\x18\x02 \x01(\x0c\x1a)\n\x08\x46reeRide\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0e\n\x06winner\x18\x02 \x01(\x0c\"7\n\x0b\x41uditRecord\x12(\n\x08verdicts\x18\x01 \x03(\x0b\x32\x16.pocl.v1.WinnerVerdict\"\xcd\x01\n\x0b\x41ttestation\x12\x14\n\x0cglobal_model\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\x12\x0b\n\x03tag\x18\x03 \x01(\x0c\x12\"\n\x08measures\x18\x04 \x03(\x0b\x32\x10.pocl.v1.Measure\x12$\n\tbaselines\x18\x05 \x03(\x0b\x32\x11.pocl.v1.Baseline\x12\x12\n\nfalse_tags\x18\x06 \x03(\x0c\x12\x14\n\x0cserver_state\x18\x07 \x01(\x0c\x12\x19\n\x11server_state_size\x18\x08 \x01(\x04\"\x1a\n\x07Winners\x12\x0f\n\x07winners\x18\x01 \x03(\x0c*I\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x06\n\x02OK\x10\x01\x12\x0c\n\x08MISMATCH\x10\x02\x12\x0f\n\x0bUNAVAILABLE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pocl.v1.aggregation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VERDICT']._serialized_start=1085
-  _globals['_VERDICT']._serialized_end=1158
+  _globals['_VERDICT']._serialized_start=1205
+  _globals['_VERDICT']._serialized_end=1278
   _globals['_WINNERVERDICT']._serialized_start=38
   _globals['_WINNERVERDICT']._serialized_end=117
   _globals['_MEASURE']._serialized_start=119
-  _globals['_MEASURE']._serialized_end=171
-  _globals['_BASELINE']._serialized_start=173
-  _globals['_BASELINE']._serialized_end=215
-  _globals['_AGGREGATIONCALL']._serialized_start=218
-  _globals['_AGGREGATIONCALL']._serialized_end=440
-  _globals['_AGGREGATIONCALL_AUDIT']._serialized_start=237
-  _globals['_AGGREGATIONCALL_AUDIT']._serialized_end=286
-  _globals['_AGGREGATIONCALL_ATTEST']._serialized_start=289
-  _globals['_AGGREGATIONCALL_ATTEST']._serialized_end=440
-  _globals['_AGGREGATIONEVENT']._serialized_start=443
-  _globals['_AGGREGATIONEVENT']._serialized_end=839
-  _globals['_AGGREGATIONEVENT_AUDITED']._serialized_start=463
-  _globals['_AGGREGATIONEVENT_AUDITED']._serialized_end=546
-  _globals['_AGGREGATIONEVENT_WINNERDISQUALIFIED']._serialized_start=548
-  _globals['_AGGREGATIONEVENT_WINNERDISQUALIFIED']._serialized_end=633
-  _globals['_AGGREGATIONEVENT_WINNERSCONFIRMED']._serialized_start=635
-  _globals['_AGGREGATIONEVENT_WINNERSCONFIRMED']._serialized_end=685
-  _globals['_AGGREGATIONEVENT_ATTESTED']._serialized_start=687
-  _globals['_AGGREGATIONEVENT_ATTESTED']._serialized_end=752
-  _globals['_AGGREGATIONEVENT_FALSETAG']._serialized_start=754
-  _globals['_AGGREGATIONEVENT_FALSETAG']._serialized_end=796
-  _globals['_AGGREGATIONEVENT_FREERIDE']._serialized_start=798
-  _globals['_AGGREGATIONEVENT_FREERIDE']._serialized_end=839
-  _globals['_AUDITRECORD']._serialized_start=841
-  _globals['_AUDITRECORD']._serialized_end=896
-  _globals['_ATTESTATION']._serialized_start=899
-  _globals['_ATTESTATION']._serialized_end=1055
-  _globals['_WINNERS']._serialized_start=1057
-  _globals['_WINNERS']._serialized_end=1083
+  _globals['_MEASURE']._serialized_end=193
+  _globals['_BASELINE']._serialized_start=195
+  _globals['_BASELINE']._serialized_end=237
+  _globals['_AGGREGATIONCALL']._serialized_start=240
+  _globals['_AGGREGATIONCALL']._serialized_end=511
+  _globals['_AGGREGATIONCALL_AUDIT']._serialized_start=259
+  _globals['_AGGREGATIONCALL_AUDIT']._serialized_end=308
+  _globals['_AGGREGATIONCALL_ATTEST']._serialized_start=311
+  _globals['_AGGREGATIONCALL_ATTEST']._serialized_end=511
+  _globals['_AGGREGATIONEVENT']._serialized_start=514
+  _globals['_AGGREGATIONEVENT']._serialized_end=910
+  _globals['_AGGREGATIONEVENT_AUDITED']._serialized_start=534
+  _globals['_AGGREGATIONEVENT_AUDITED']._serialized_end=617
+  _globals['_AGGREGATIONEVENT_WINNERDISQUALIFIED']._serialized_start=619
+  _globals['_AGGREGATIONEVENT_WINNERDISQUALIFIED']._serialized_end=704
+  _globals['_AGGREGATIONEVENT_WINNERSCONFIRMED']._serialized_start=706
+  _globals['_AGGREGATIONEVENT_WINNERSCONFIRMED']._serialized_end=756
+  _globals['_AGGREGATIONEVENT_ATTESTED']._serialized_start=758
+  _globals['_AGGREGATIONEVENT_ATTESTED']._serialized_end=823
+  _globals['_AGGREGATIONEVENT_FALSETAG']._serialized_start=825
+  _globals['_AGGREGATIONEVENT_FALSETAG']._serialized_end=867
+  _globals['_AGGREGATIONEVENT_FREERIDE']._serialized_start=869
+  _globals['_AGGREGATIONEVENT_FREERIDE']._serialized_end=910
+  _globals['_AUDITRECORD']._serialized_start=912
+  _globals['_AUDITRECORD']._serialized_end=967
+  _globals['_ATTESTATION']._serialized_start=970
+  _globals['_ATTESTATION']._serialized_end=1175
+  _globals['_WINNERS']._serialized_start=1177
+  _globals['_WINNERS']._serialized_end=1203
 # @@protoc_insertion_point(module_scope)

@@ -29,12 +29,14 @@ class WinnerVerdict(_message.Message):
     def __init__(self, winner: _Optional[bytes] = ..., verdict: _Optional[_Union[Verdict, str]] = ..., tag: _Optional[bytes] = ...) -> None: ...
 
 class Measure(_message.Message):
-    __slots__ = ("winner", "weight_difference")
+    __slots__ = ("winner", "weight_difference", "contribution")
     WINNER_FIELD_NUMBER: _ClassVar[int]
     WEIGHT_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTION_FIELD_NUMBER: _ClassVar[int]
     winner: bytes
     weight_difference: int
-    def __init__(self, winner: _Optional[bytes] = ..., weight_difference: _Optional[int] = ...) -> None: ...
+    contribution: int
+    def __init__(self, winner: _Optional[bytes] = ..., weight_difference: _Optional[int] = ..., contribution: _Optional[int] = ...) -> None: ...
 
 class Baseline(_message.Message):
     __slots__ = ("owner", "correct")
@@ -52,20 +54,24 @@ class AggregationCall(_message.Message):
         verdicts: _containers.RepeatedCompositeFieldContainer[WinnerVerdict]
         def __init__(self, verdicts: _Optional[_Iterable[_Union[WinnerVerdict, _Mapping]]] = ...) -> None: ...
     class Attest(_message.Message):
-        __slots__ = ("global_model", "size", "tag", "measures", "baselines", "false_tags")
+        __slots__ = ("global_model", "size", "tag", "measures", "baselines", "false_tags", "server_state", "server_state_size")
         GLOBAL_MODEL_FIELD_NUMBER: _ClassVar[int]
         SIZE_FIELD_NUMBER: _ClassVar[int]
         TAG_FIELD_NUMBER: _ClassVar[int]
         MEASURES_FIELD_NUMBER: _ClassVar[int]
         BASELINES_FIELD_NUMBER: _ClassVar[int]
         FALSE_TAGS_FIELD_NUMBER: _ClassVar[int]
+        SERVER_STATE_FIELD_NUMBER: _ClassVar[int]
+        SERVER_STATE_SIZE_FIELD_NUMBER: _ClassVar[int]
         global_model: bytes
         size: int
         tag: bytes
         measures: _containers.RepeatedCompositeFieldContainer[Measure]
         baselines: _containers.RepeatedCompositeFieldContainer[Baseline]
         false_tags: _containers.RepeatedScalarFieldContainer[bytes]
-        def __init__(self, global_model: _Optional[bytes] = ..., size: _Optional[int] = ..., tag: _Optional[bytes] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., baselines: _Optional[_Iterable[_Union[Baseline, _Mapping]]] = ..., false_tags: _Optional[_Iterable[bytes]] = ...) -> None: ...
+        server_state: bytes
+        server_state_size: int
+        def __init__(self, global_model: _Optional[bytes] = ..., size: _Optional[int] = ..., tag: _Optional[bytes] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., baselines: _Optional[_Iterable[_Union[Baseline, _Mapping]]] = ..., false_tags: _Optional[_Iterable[bytes]] = ..., server_state: _Optional[bytes] = ..., server_state_size: _Optional[int] = ...) -> None: ...
     def __init__(self) -> None: ...
 
 class AggregationEvent(_message.Message):
@@ -127,20 +133,24 @@ class AuditRecord(_message.Message):
     def __init__(self, verdicts: _Optional[_Iterable[_Union[WinnerVerdict, _Mapping]]] = ...) -> None: ...
 
 class Attestation(_message.Message):
-    __slots__ = ("global_model", "size", "tag", "measures", "baselines", "false_tags")
+    __slots__ = ("global_model", "size", "tag", "measures", "baselines", "false_tags", "server_state", "server_state_size")
     GLOBAL_MODEL_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     TAG_FIELD_NUMBER: _ClassVar[int]
     MEASURES_FIELD_NUMBER: _ClassVar[int]
     BASELINES_FIELD_NUMBER: _ClassVar[int]
     FALSE_TAGS_FIELD_NUMBER: _ClassVar[int]
+    SERVER_STATE_FIELD_NUMBER: _ClassVar[int]
+    SERVER_STATE_SIZE_FIELD_NUMBER: _ClassVar[int]
     global_model: bytes
     size: int
     tag: bytes
     measures: _containers.RepeatedCompositeFieldContainer[Measure]
     baselines: _containers.RepeatedCompositeFieldContainer[Baseline]
     false_tags: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, global_model: _Optional[bytes] = ..., size: _Optional[int] = ..., tag: _Optional[bytes] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., baselines: _Optional[_Iterable[_Union[Baseline, _Mapping]]] = ..., false_tags: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    server_state: bytes
+    server_state_size: int
+    def __init__(self, global_model: _Optional[bytes] = ..., size: _Optional[int] = ..., tag: _Optional[bytes] = ..., measures: _Optional[_Iterable[_Union[Measure, _Mapping]]] = ..., baselines: _Optional[_Iterable[_Union[Baseline, _Mapping]]] = ..., false_tags: _Optional[_Iterable[bytes]] = ..., server_state: _Optional[bytes] = ..., server_state_size: _Optional[int] = ...) -> None: ...
 
 class Winners(_message.Message):
     __slots__ = ("winners",)

@@ -34,7 +34,7 @@ SETTLED: Outcome
 VOID: Outcome
 
 class RoundConfig(_message.Message):
-    __slots__ = ("winners", "test_records", "classes", "min_miners", "train_ms", "predict_ms", "reveal_ms", "vote_ms", "audit_ms", "aggregate_ms", "aggregate_cap_ms", "heartbeat_ms", "voting", "reward", "aggregation", "emission", "base_share_bp", "transfers_per_miner", "audit_tolerance_bp", "screen_margin_bp", "max_weights_bytes", "max_records_bytes", "keep_rounds")
+    __slots__ = ("winners", "test_records", "classes", "min_miners", "train_ms", "predict_ms", "reveal_ms", "vote_ms", "audit_ms", "aggregate_ms", "aggregate_cap_ms", "heartbeat_ms", "voting", "reward", "aggregation", "emission", "base_share_bp", "transfers_per_miner", "audit_tolerance_bp", "screen_margin_bp", "max_weights_bytes", "max_records_bytes", "keep_rounds", "aggregation_parameters")
     WINNERS_FIELD_NUMBER: _ClassVar[int]
     TEST_RECORDS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
@@ -58,6 +58,7 @@ class RoundConfig(_message.Message):
     MAX_WEIGHTS_BYTES_FIELD_NUMBER: _ClassVar[int]
     MAX_RECORDS_BYTES_FIELD_NUMBER: _ClassVar[int]
     KEEP_ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATION_PARAMETERS_FIELD_NUMBER: _ClassVar[int]
     winners: int
     test_records: int
     classes: int
@@ -81,7 +82,36 @@ class RoundConfig(_message.Message):
     max_weights_bytes: int
     max_records_bytes: int
     keep_rounds: int
-    def __init__(self, winners: _Optional[int] = ..., test_records: _Optional[int] = ..., classes: _Optional[int] = ..., min_miners: _Optional[int] = ..., train_ms: _Optional[int] = ..., predict_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., vote_ms: _Optional[int] = ..., audit_ms: _Optional[int] = ..., aggregate_ms: _Optional[int] = ..., aggregate_cap_ms: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., voting: _Optional[str] = ..., reward: _Optional[str] = ..., aggregation: _Optional[str] = ..., emission: _Optional[bytes] = ..., base_share_bp: _Optional[int] = ..., transfers_per_miner: _Optional[int] = ..., audit_tolerance_bp: _Optional[int] = ..., screen_margin_bp: _Optional[int] = ..., max_weights_bytes: _Optional[int] = ..., max_records_bytes: _Optional[int] = ..., keep_rounds: _Optional[int] = ...) -> None: ...
+    aggregation_parameters: AggregationParameters
+    def __init__(self, winners: _Optional[int] = ..., test_records: _Optional[int] = ..., classes: _Optional[int] = ..., min_miners: _Optional[int] = ..., train_ms: _Optional[int] = ..., predict_ms: _Optional[int] = ..., reveal_ms: _Optional[int] = ..., vote_ms: _Optional[int] = ..., audit_ms: _Optional[int] = ..., aggregate_ms: _Optional[int] = ..., aggregate_cap_ms: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., voting: _Optional[str] = ..., reward: _Optional[str] = ..., aggregation: _Optional[str] = ..., emission: _Optional[bytes] = ..., base_share_bp: _Optional[int] = ..., transfers_per_miner: _Optional[int] = ..., audit_tolerance_bp: _Optional[int] = ..., screen_margin_bp: _Optional[int] = ..., max_weights_bytes: _Optional[int] = ..., max_records_bytes: _Optional[int] = ..., keep_rounds: _Optional[int] = ..., aggregation_parameters: _Optional[_Union[AggregationParameters, _Mapping]] = ...) -> None: ...
+
+class AggregationParameters(_message.Message):
+    __slots__ = ("faulty", "selected", "trim", "steps", "weight_cap", "norm", "radius", "learning_rate", "momentum", "beta_1", "beta_2", "adaptivity")
+    FAULTY_FIELD_NUMBER: _ClassVar[int]
+    SELECTED_FIELD_NUMBER: _ClassVar[int]
+    TRIM_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_CAP_FIELD_NUMBER: _ClassVar[int]
+    NORM_FIELD_NUMBER: _ClassVar[int]
+    RADIUS_FIELD_NUMBER: _ClassVar[int]
+    LEARNING_RATE_FIELD_NUMBER: _ClassVar[int]
+    MOMENTUM_FIELD_NUMBER: _ClassVar[int]
+    BETA_1_FIELD_NUMBER: _ClassVar[int]
+    BETA_2_FIELD_NUMBER: _ClassVar[int]
+    ADAPTIVITY_FIELD_NUMBER: _ClassVar[int]
+    faulty: int
+    selected: int
+    trim: int
+    steps: int
+    weight_cap: int
+    norm: int
+    radius: int
+    learning_rate: int
+    momentum: int
+    beta_1: int
+    beta_2: int
+    adaptivity: int
+    def __init__(self, faulty: _Optional[int] = ..., selected: _Optional[int] = ..., trim: _Optional[int] = ..., steps: _Optional[int] = ..., weight_cap: _Optional[int] = ..., norm: _Optional[int] = ..., radius: _Optional[int] = ..., learning_rate: _Optional[int] = ..., momentum: _Optional[int] = ..., beta_1: _Optional[int] = ..., beta_2: _Optional[int] = ..., adaptivity: _Optional[int] = ...) -> None: ...
 
 class RoundCall(_message.Message):
     __slots__ = ()
@@ -143,7 +173,7 @@ class RoundEvent(_message.Message):
     def __init__(self) -> None: ...
 
 class RoundState(_message.Message):
-    __slots__ = ("round", "phase", "phase_clock_ms", "last_timestamp_ms", "late_authors", "started_ms", "started_block", "global_model", "miners", "expected", "seed", "phase_started_block")
+    __slots__ = ("round", "phase", "phase_clock_ms", "last_timestamp_ms", "late_authors", "started_ms", "started_block", "global_model", "miners", "expected", "seed", "phase_started_block", "server_state")
     ROUND_FIELD_NUMBER: _ClassVar[int]
     PHASE_FIELD_NUMBER: _ClassVar[int]
     PHASE_CLOCK_MS_FIELD_NUMBER: _ClassVar[int]
@@ -156,6 +186,7 @@ class RoundState(_message.Message):
     EXPECTED_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PHASE_STARTED_BLOCK_FIELD_NUMBER: _ClassVar[int]
+    SERVER_STATE_FIELD_NUMBER: _ClassVar[int]
     round: int
     phase: Phase
     phase_clock_ms: int
@@ -168,7 +199,8 @@ class RoundState(_message.Message):
     expected: _containers.RepeatedScalarFieldContainer[bytes]
     seed: bytes
     phase_started_block: int
-    def __init__(self, round: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., phase_clock_ms: _Optional[int] = ..., last_timestamp_ms: _Optional[int] = ..., late_authors: _Optional[_Iterable[bytes]] = ..., started_ms: _Optional[int] = ..., started_block: _Optional[int] = ..., global_model: _Optional[bytes] = ..., miners: _Optional[_Iterable[bytes]] = ..., expected: _Optional[_Iterable[bytes]] = ..., seed: _Optional[bytes] = ..., phase_started_block: _Optional[int] = ...) -> None: ...
+    server_state: bytes
+    def __init__(self, round: _Optional[int] = ..., phase: _Optional[_Union[Phase, str]] = ..., phase_clock_ms: _Optional[int] = ..., last_timestamp_ms: _Optional[int] = ..., late_authors: _Optional[_Iterable[bytes]] = ..., started_ms: _Optional[int] = ..., started_block: _Optional[int] = ..., global_model: _Optional[bytes] = ..., miners: _Optional[_Iterable[bytes]] = ..., expected: _Optional[_Iterable[bytes]] = ..., seed: _Optional[bytes] = ..., phase_started_block: _Optional[int] = ..., server_state: _Optional[bytes] = ...) -> None: ...
 
 class Reward(_message.Message):
     __slots__ = ("miner", "amount")
@@ -179,7 +211,7 @@ class Reward(_message.Message):
     def __init__(self, miner: _Optional[bytes] = ..., amount: _Optional[bytes] = ...) -> None: ...
 
 class RoundSummary(_message.Message):
-    __slots__ = ("round", "outcome", "void_reason", "previous_model", "global_model", "winners", "rewards", "attesters", "started_ms", "ended_ms", "started_block", "ended_block", "digest")
+    __slots__ = ("round", "outcome", "void_reason", "previous_model", "global_model", "winners", "rewards", "attesters", "started_ms", "ended_ms", "started_block", "ended_block", "digest", "server_state")
     ROUND_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     VOID_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -193,6 +225,7 @@ class RoundSummary(_message.Message):
     STARTED_BLOCK_FIELD_NUMBER: _ClassVar[int]
     ENDED_BLOCK_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SERVER_STATE_FIELD_NUMBER: _ClassVar[int]
     round: int
     outcome: Outcome
     void_reason: str
@@ -206,4 +239,5 @@ class RoundSummary(_message.Message):
     started_block: int
     ended_block: int
     digest: bytes
-    def __init__(self, round: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., void_reason: _Optional[str] = ..., previous_model: _Optional[bytes] = ..., global_model: _Optional[bytes] = ..., winners: _Optional[_Iterable[bytes]] = ..., rewards: _Optional[_Iterable[_Union[Reward, _Mapping]]] = ..., attesters: _Optional[_Iterable[bytes]] = ..., started_ms: _Optional[int] = ..., ended_ms: _Optional[int] = ..., started_block: _Optional[int] = ..., ended_block: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    server_state: bytes
+    def __init__(self, round: _Optional[int] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., void_reason: _Optional[str] = ..., previous_model: _Optional[bytes] = ..., global_model: _Optional[bytes] = ..., winners: _Optional[_Iterable[bytes]] = ..., rewards: _Optional[_Iterable[_Union[Reward, _Mapping]]] = ..., attesters: _Optional[_Iterable[bytes]] = ..., started_ms: _Optional[int] = ..., ended_ms: _Optional[int] = ..., started_block: _Optional[int] = ..., ended_block: _Optional[int] = ..., digest: _Optional[bytes] = ..., server_state: _Optional[bytes] = ...) -> None: ...

@@ -34,7 +34,8 @@ from node.sync_pages import page
 from node.worker.learning.architectures import architecture_of
 from node.worker.learning.records import read_records, write_records
 from node.worker.learning.weights import initial_weights, read_weights, within_bounds
-from pallets.aggregation.fixed_point import BOUND, read_model, write_model
+from pallets.aggregation.fixed_point import BOUND, read_model, to_fixed, write_model
+from pallets.aggregation.rules.state import InvalidServerState, read_state, write_state
 from pallets.assembly import RUNTIME
 from pallets.offchain_protocols import InvalidRecords, InvalidWeights
 from pocl.keys import SS58_PREFIX, KeyError_, Keypair, ss58_decode, ss58_encode
@@ -285,6 +286,17 @@ def _learning_targets() -> list[Target]:
         assert within_bounds(read)
         assert [tensor.shape for tensor in architecture.tensors] == [array.shape for array in read.values()]
 
+    layout = read_model(small)
+    state = write_state({"velocity": {name: to_fixed(tensor) for name, tensor in layout.items()}})
+
+    def check_state(data: bytes) -> None:
+        try:
+            read = read_state(data, layout)
+        except InvalidServerState:
+            return
+        assert all(tensors.keys() == layout.keys() for tensors in read.values())
+        assert read_state(write_state(read), layout).keys() == read.keys()
+
     def check_records(data: bytes) -> None:
         try:
             inputs = read_records(data, task, 3)
@@ -296,6 +308,7 @@ def _learning_targets() -> list[Target]:
         Target("learning.weights", mutated([weights, small]), check_weights),
         Target("learning.records", mutated([records, small]), check_records),
         Target("aggregation.read_model", mutated([small, records, weights]), _check_model),
+        Target("aggregation.read_state", mutated([state, small]), check_state),
     ]
 
 

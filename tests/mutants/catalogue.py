@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutants import (
+    aggregation,
     agreement,
     catching_up,
     finality,
@@ -23,6 +24,7 @@ MUTANTS = (
     *catching_up.MUTANTS,
     *ledger.MUTANTS,
     *rounds.MUTANTS,
+    *aggregation.MUTANTS,
     *workers.MUTANTS,
     *nodes.MUTANTS,
     *peers.MUTANTS,

@@ -226,8 +226,8 @@ MUTANTS = (
     mutant(
         "strangers-remembered",
         "node/consensus/abstention.py",
-        "if account in self._chain.epoch_change.validators and",
-        "if account is not None and",
+        "        if account in self._chain.epoch_change.validators:\n",
+        "        if account:\n",
         "node/consensus/test_abstention.py",
         why="anybody fills the memory of a validator that waits, one proven account at a time",
     ),
@@ -266,8 +266,8 @@ MUTANTS = (
     mutant(
         "last-words-count",
         "node/consensus/abstention.py",
-        "in self._chain.epoch_change.validators and account not in self._reports:",
-        "in self._chain.epoch_change.validators:",
+        "if account is None or account in self._reports:",
+        "if account is None:",
         "node/consensus/test_abstention.py",
         why="blocks that became final without it make a validator abstain that never voted",
     ),

@@ -208,8 +208,8 @@ MUTANTS = (
     mutant(
         "attestations-of-any-model-add-up",
         "pallets/aggregation/pallet.py",
-        "            group = groups.setdefault((attestation.global_model, attestation.size), {})",
-        "            group = groups.setdefault((attestation.global_model, 0), {})",
+        "            result = (said.global_model, said.size, said.server_state, said.server_state_size)",
+        "            result = (said.global_model, 0, said.server_state, said.server_state_size)",
         _AGGREGATION,
         why="a quorum that agrees on nothing settles the round",
     ),
@@ -232,8 +232,8 @@ MUTANTS = (
     mutant(
         "average-of-floats",
         "pallets/aggregation/fixed_point.py",
-        "        average[name] = from_fixed(_divide(total, len(models)))",
-        "        average[name] = np.mean([other[name] for other in parsed], axis=0, dtype=np.float32)",
+        "        {name: from_fixed(mean(to_fixed(model[name]) for model in parsed)) for name in parsed[0]}",
+        "        {n: np.mean([m[n] for m in parsed], axis=0, dtype=np.float32) for n in parsed[0]}",
         _FIXED,
         why="the order of the winners changes the bytes: no quorum attests one model",
     ),

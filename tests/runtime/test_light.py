@@ -204,6 +204,9 @@ def test_attestations_must_be_a_quorum_of_different_attesters_for_that_model() -
     uncertified("did not attest", good | {attestation_key(1, ACCOUNTS[2]): None}, accounts=ACCOUNTS[:3])
     other = {attestation_key(1, ACCOUNTS[0]): encode(Attestation(global_model=b"o" * 32, size=5))}
     uncertified("attested another global model", good | other, accounts=ACCOUNTS[:3])
+    said = Attestation(global_model=MODEL, size=5, server_state=b"s" * 32, server_state_size=5)
+    other = {attestation_key(1, ACCOUNTS[0]): encode(said)}
+    uncertified("attested another server state", good | other, accounts=ACCOUNTS[:3])
 
 
 def test_what_is_kept_is_bounded(chain: SignedChain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -216,6 +216,31 @@ def test_weight_difference_rewards_are_the_medians_of_the_attesters() -> None:
     assert rewards(rounds) == [750_000, 250_000]
 
 
+def test_contribution_rewards_are_the_medians_of_the_attesters() -> None:
+    rounds = audited(reward="contribution", base_share_bp=0)
+    a, b = rounds.accounts[:2]
+
+    def measured(first: int, second: int) -> list[Measure]:
+        return [
+            Measure(winner=a, weight_difference=9, contribution=first),
+            Measure(winner=b, weight_difference=9, contribution=second),
+        ]
+
+    assert rounds.refused(rounds.attest(0, measures=measured(2**32 + 1, 0))) == "aggregation.InvalidMeasure"
+    rounds.send(
+        rounds.attest(0, measures=measured(300, 100)),
+        rounds.attest(1, measures=measured(0, 2**32)),
+        rounds.attest(2, measures=measured(300, 100)),
+    )
+    assert rewards(rounds) == [750_000, 250_000]
+
+
+def test_no_contribution_is_measured_where_none_is_paid() -> None:
+    rounds = audited()
+    measures = [Measure(winner=winner, contribution=1) for winner in rounds.accounts[:2]]
+    assert rounds.refused(rounds.attest(0, measures=measures)) == "aggregation.InvalidMeasure"
+
+
 def test_a_model_no_better_than_the_one_it_started_from_is_a_free_ride() -> None:
     rounds = Scripted(4, skills=[9, 6, 3, 2])
     rounds.play("audit")

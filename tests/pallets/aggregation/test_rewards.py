@@ -12,6 +12,7 @@ from pallets.aggregation.rewards import (
     FIXED_POINT,
     Share,
     accuracy_weight,
+    contribution,
     divide,
     is_free_ride,
     low_median,
@@ -116,3 +117,10 @@ def test_never_more_than_the_emission_is_paid(
     assert total <= emission
     if shares and not any(share.free_ride or share.forfeits for share in shares):
         assert total > emission - 2 * len(shares) - 1, "only what rounding leaves over is not paid"
+
+
+def test_a_contribution_is_the_accuracy_that_is_lost_without_a_winner() -> None:
+    assert contribution(90, 80, 100) == FIXED_POINT // 10
+    assert contribution(80, 90, 100) == 0, "a model that harms takes nothing from others"
+    assert contribution(100, 0, 100) == FIXED_POINT
+    assert contribution(0, 0, 0) == 0, "no records are at hand"
