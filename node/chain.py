@@ -24,6 +24,7 @@ from node import layout
 from node.chain_spec import ChainSpec
 from node.chain_state import GrowingState, LayeredState
 from node.errors import PoclError
+from node.final_run import check_run
 from node.genesis import build_genesis
 from node.listeners import Listeners
 from node.metrics.meter import NO_METER, Meter
@@ -35,7 +36,7 @@ from pocl import keys
 from pocl.v1.block_pb2 import Block, EpochChange, Header
 from pocl.v1.consensus_pb2 import Certificate, Justification
 from runtime.blocks import ExecutedBlock, VersionedState, header_hash
-from runtime.certificates import Verify, verify_justification
+from runtime.certificates import Verify
 from runtime.executive import OnRefused, Runtime
 from runtime.frame import InvalidBlock, Pallet
 from runtime.validation import Validation
@@ -282,10 +283,7 @@ class Chain:
                 f"block {blocks[0].header.number} does not follow the last final block {self.final_number}"
             )
         change = self._epoch_change
-        hashes = _linked(blocks, change.epoch)
-        verify_justification(
-            blocks[-1].header, justification, change.validators, self.genesis_hash, verify=self._verify
-        )
+        hashes = check_run(blocks, justification, change, self.genesis_hash, self._verify)
         state = GrowingState(self.database.state())
         parent = self.final
         path = []
@@ -393,19 +391,3 @@ def open_chain(
     except BaseException:
         database.close()
         raise
-
-
-def _linked(blocks: Sequence[Block], epoch: int) -> list[bytes]:
-    """Return the blocks' hashes. Raise InvalidBlock unless each follows the one before, within the epoch."""
-    hashes = [header_hash(block.header) for block in blocks]
-    for index, block in enumerate(blocks):
-        header = block.header
-        if header.epoch != epoch:
-            raise InvalidBlock(f"block {header.number} is of epoch {header.epoch}, not {epoch}")
-        if index and header.parent_hash != hashes[index - 1]:
-            raise InvalidBlock(f"block {header.number} is no child of the block before it")
-        if index < len(blocks) - 1 and header.HasField("next_epoch"):
-            raise InvalidBlock(
-                f"block {header.number} closes epoch {epoch}: what follows needs its own proof"
-            )
-    return hashes
