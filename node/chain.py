@@ -26,6 +26,7 @@ from node.chain_state import GrowingState, LayeredState
 from node.errors import PoclError
 from node.final_run import check_run
 from node.genesis import build_genesis
+from node.known_genesis import genesis_of
 from node.listeners import Listeners
 from node.metrics.meter import NO_METER, Meter
 from node.storage.database import Database
@@ -67,20 +68,19 @@ class Chain:
         self,
         runtime: Runtime,
         database: Database,
-        genesis: ExecutedBlock,
+        genesis: ExecutedBlock | None,
         verify: Verify = keys.verify,
     ) -> None:
-        """Go on from where the database ends; an empty one gets the genesis block.
+        """Go on from where the database ends; an empty one gets the genesis block, which others do not need.
 
         `verify` checks the signatures of certificates.
         """
         self.runtime = runtime
         self.database = database
-        self.genesis_hash = genesis.hash
-        self.genesis_header = genesis.header
+        self.genesis_hash = database.genesis_hash
         self._verify = verify
         self.meter: Meter = NO_METER
-        if database.empty:
+        if database.empty and genesis is not None:
             database.commit([genesis], [])
         number, hash = database.final()
         header = database.header(number)
@@ -383,9 +383,11 @@ def open_chain(
     Raise ChainSpecError when the spec gives no genesis block, and NodeStartError when the database is in use,
     damaged, another chain's, or cannot be kept as `pruning` asks.
     """
-    genesis = build_genesis(spec, runtime)
-    database = Database.open(layout.database_folder(base_path), genesis.hash)
+    hash, genesis = genesis_of(spec, base_path, runtime)
+    database = Database.open(layout.database_folder(base_path), hash)
     try:
+        if genesis is None and database.empty:
+            genesis = build_genesis(spec, runtime)
         adopt(database, pruning or PruningRequest())
         return Chain(runtime, database, genesis, runtime.verify)
     except BaseException:
