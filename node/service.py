@@ -210,7 +210,7 @@ class Node:
             rpc = self._start_rpc()
             try:
                 if self.config.worker:
-                    worker = WorkerProcess(self.config, rpc.address, self.reports)
+                    worker = WorkerProcess(self.config, rpc.worker_address, self.reports)
                     nursery.start_soon(worker.run)
                 if self.driver is not None:
                     nursery.start_soon(self._agree, self.driver)
