@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from benchmarks.bench_network import VALIDATORS
 from benchmarks.framework import LOWER, Bench, Figure
 from benchmarks.load import Usage, running, submitting
+from node.devnet.processes import NodeProcess
 from pocl.client import Client
 
 BLOCKS = 10_000
@@ -26,6 +27,10 @@ STRIDE = 10
 RATE = 20
 PAUSE_S = 0.2
 """Between two looks at the nodes."""
+PRUNING = 1024
+"""Blocks that each keeps: the last validator starts when the others go on already, and has to get theirs."""
+LATE_S = 30
+"""A node that is not where the others were so long before has not taken part."""
 FAST = {"block_interval_ms": 1, "heartbeat_ms": 20}
 
 MB = 1e6
@@ -52,8 +57,10 @@ Samples = Sequence[tuple[int, Sequence[int]]]
 def measure(bench: Bench) -> None:
     blocks = bench.scaled(BLOCKS, 200)
     senders = bench.scaled(ACCOUNTS // STRIDE, 10)
-    with running("local", senders * STRIDE, (*VALIDATORS, "//Eve"), consensus=FAST, pruning=256) as nodes:
-        address = nodes[0].rpc_address
+    # The follower first, before there is a quorum.
+    names = ("//Eve", *VALIDATORS)
+    with running("local", senders * STRIDE, names, consensus=FAST, pruning=PRUNING) as nodes:
+        address = nodes[1].rpc_address
         with (
             submitting([address], senders, 1, 1, 1, RATE, stride=STRIDE) as run,
             Client.connect(address) as client,
@@ -65,6 +72,7 @@ def measure(bench: Bench) -> None:
             made, seconds = samples[-1][0] - first, time.monotonic() - began
             cpu_s = usage.cpu_s()
             load.result()
+            require_in_step(nodes, samples[-1][0])
     bench.add(START, max(usage.rss_before) / MB)
     second = medians(samples, first + blocks // 4, first + blocks // 2)
     last = medians(samples, first + blocks * 3 // 4, first + blocks)
@@ -74,6 +82,19 @@ def measure(bench: Bench) -> None:
     bench.add(GROWTH, max(late - early for early, late in zip(second, last, strict=True)) / MB)
     bench.add("blocks", made / seconds)
     bench.add("CPU time of a node", 1e6 * sum(cpu_s) / len(cpu_s) / made)
+
+
+def require_in_step(nodes: Sequence[NodeProcess], number: int) -> None:
+    """Raise RuntimeError unless every node comes to block `number` soon: one that is stuck has little in memory."""
+    deadline = time.monotonic() + LATE_S
+    for node in nodes:
+        with Client.connect(node.rpc_address) as client:
+            while (height := client.info().final_number) < number:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(
+                        f"{node.name} is at block {height}, not {number}: {client.status().sentence}"
+                    )
+                time.sleep(PAUSE_S)
 
 
 def medians(samples: Samples, after: int, until: int) -> list[float]:
