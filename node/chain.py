@@ -24,7 +24,9 @@ from node import layout
 from node.chain_spec import ChainSpec
 from node.chain_state import GrowingState, LayeredState
 from node.errors import PoclError
+from node.final_run import check_run
 from node.genesis import build_genesis
+from node.known_genesis import genesis_of
 from node.listeners import Listeners
 from node.metrics.meter import NO_METER, Meter
 from node.storage.database import Database
@@ -35,7 +37,7 @@ from pocl import keys
 from pocl.v1.block_pb2 import Block, EpochChange, Header
 from pocl.v1.consensus_pb2 import Certificate, Justification
 from runtime.blocks import ExecutedBlock, VersionedState, header_hash
-from runtime.certificates import Verify, verify_justification
+from runtime.certificates import Verify
 from runtime.executive import OnRefused, Runtime
 from runtime.frame import InvalidBlock, Pallet
 from runtime.validation import Validation
@@ -66,20 +68,19 @@ class Chain:
         self,
         runtime: Runtime,
         database: Database,
-        genesis: ExecutedBlock,
+        genesis: ExecutedBlock | None,
         verify: Verify = keys.verify,
     ) -> None:
-        """Go on from where the database ends; an empty one gets the genesis block.
+        """Go on from where the database ends; an empty one gets the genesis block, which others do not need.
 
         `verify` checks the signatures of certificates.
         """
         self.runtime = runtime
         self.database = database
-        self.genesis_hash = genesis.hash
-        self.genesis_header = genesis.header
+        self.genesis_hash = database.genesis_hash
         self.verify = verify
         self.meter: Meter = NO_METER
-        if database.empty:
+        if database.empty and genesis is not None:
             database.commit([genesis], [])
         number, hash = database.final()
         header = database.header(number)
@@ -282,10 +283,7 @@ class Chain:
                 f"block {blocks[0].header.number} does not follow the last final block {self.final_number}"
             )
         change = self._epoch_change
-        hashes = _linked(blocks, change.epoch)
-        verify_justification(
-            blocks[-1].header, justification, change.validators, self.genesis_hash, verify=self.verify
-        )
+        hashes = check_run(blocks, justification, change, self.genesis_hash, self.verify)
         state = GrowingState(self.database.state())
         parent = self.final
         path = []
@@ -385,27 +383,13 @@ def open_chain(
     Raise ChainSpecError when the spec gives no genesis block, and NodeStartError when the database is in use,
     damaged, another chain's, or cannot be kept as `pruning` asks.
     """
-    genesis = build_genesis(spec, runtime)
-    database = Database.open(layout.database_folder(base_path), genesis.hash)
+    hash, genesis = genesis_of(spec, base_path, runtime)
+    database = Database.open(layout.database_folder(base_path), hash)
     try:
+        if genesis is None and database.empty:
+            genesis = build_genesis(spec, runtime)
         adopt(database, pruning or PruningRequest())
         return Chain(runtime, database, genesis, runtime.verify)
     except BaseException:
         database.close()
         raise
-
-
-def _linked(blocks: Sequence[Block], epoch: int) -> list[bytes]:
-    """Return the blocks' hashes. Raise InvalidBlock unless each follows the one before, within the epoch."""
-    hashes = [header_hash(block.header) for block in blocks]
-    for index, block in enumerate(blocks):
-        header = block.header
-        if header.epoch != epoch:
-            raise InvalidBlock(f"block {header.number} is of epoch {header.epoch}, not {epoch}")
-        if index and header.parent_hash != hashes[index - 1]:
-            raise InvalidBlock(f"block {header.number} is no child of the block before it")
-        if index < len(blocks) - 1 and header.HasField("next_epoch"):
-            raise InvalidBlock(
-                f"block {header.number} closes epoch {epoch}: what follows needs its own proof"
-            )
-    return hashes

@@ -143,6 +143,11 @@ class ChainSpec:
     learning: Mapping[str, Any]
     raw_genesis: Mapping[bytes, bytes] | None = None
 
+    def without_state(self) -> ChainSpec:
+        """Return the spec without the accounts' balances and raw state: what a node needs once it has block 0."""
+        genesis = dataclasses.replace(self.genesis, balances=())
+        return dataclasses.replace(self, genesis=genesis, raw_genesis=None)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as its JSON object, from which `parse` makes an equal one."""
         genesis, rules = self.genesis, self.genesis.validator_rules
@@ -335,9 +340,11 @@ def _balances(fields: Fields, prefix: int) -> tuple[tuple[bytes, int], ...]:
 
 
 def _refuse_repeated(fields: Fields, name: str, accounts: list[bytes], listed: list[Any]) -> None:
+    before: set[bytes] = set()
     for index, account in enumerate(accounts):
-        if account in accounts[:index]:
+        if account in before:
             raise fields.error(f"{name}[{index}]", f"is {listed[index]} again: list it once")
+        before.add(account)
 
 
 def _round(fields: Fields, validators: int, heartbeat_ms: int) -> RoundSpec:

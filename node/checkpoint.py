@@ -30,6 +30,7 @@ from node.blobs import BlobStore
 from node.config import Checkpoint, NodeConfig
 from node.errors import NodeStartError
 from node.genesis import build_genesis
+from node.known_genesis import known_genesis
 from node.lifetime import stop_on_signal
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.network.reputation import MALFORMED
@@ -195,10 +196,13 @@ def start_from_checkpoint(config: NodeConfig) -> bool:
     """
     checkpoint = config.checkpoint
     assert checkpoint is not None
-    genesis = build_genesis(config.chain)
+    known = known_genesis(config.chain, config.base_path)
     place = layout.database_folder(config.base_path)
     partial = layout.partial_database_folder(config.base_path)
-    if not _needed(place, genesis.hash, checkpoint):
+    if known is not None and not _needed(place, known, checkpoint):
+        return True
+    genesis = build_genesis(config.chain)
+    if known is None and not _needed(place, genesis.hash, checkpoint):
         return True
     config.base_path.mkdir(parents=True, exist_ok=True)
     growing = StateImport.open(partial, genesis.hash, checkpoint.number, checkpoint.hash)

@@ -15,6 +15,11 @@ def partial_database_folder(base_path: Path) -> Path:
     return base_path / "db.partial"
 
 
+def genesis_note_file(base_path: Path) -> Path:
+    """Which block 0 the chain spec gives (node/known_genesis.py)."""
+    return base_path / "genesis"
+
+
 def consensus_log_file(base_path: Path) -> Path:
     """What this validator signed and must not contradict (node/consensus/log.py)."""
     return base_path / "consensus" / "log"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import logging
 import sys
@@ -20,6 +22,14 @@ def write_ready_file(file: Path, value: Mapping[str, Any]) -> None:
         temporary.replace(file)
     except OSError as error:
         raise NodeStartError(f"{file}: the ready file cannot be written: {error.strerror}") from None
+
+
+def give_memory_back() -> None:
+    """Give the system what this process has freed. glibc alone keeps it otherwise, in case it is wanted again."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def configure_logging(level: str) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import trio
@@ -25,6 +26,7 @@ from node.consensus.driver import ConsensusDriver
 from node.disk_room import keep_compact
 from node.disk_watch import DiskWatch
 from node.errors import NodeStartError
+from node.first_start import begin_aside
 from node.layout import blobs_folder, consensus_log_file, partial_database_folder
 from node.lifetime import stop_on_signal
 from node.metrics.exporter import make_exporter
@@ -34,7 +36,7 @@ from node.metrics.readings import Gauges
 from node.network import Handlers, Network, NetworkSettings, Peer, RequestFailed
 from node.offence_reporter import SIGNED, OffenceReporter
 from node.pool import PoolError, TransactionPool, Underpriced
-from node.process import configure_logging, first_cause, write_ready_file
+from node.process import configure_logging, first_cause, give_memory_back, write_ready_file
 from node.rpc.reports import WorkerReports
 from node.rpc.server import RpcServer
 from node.rpc.wiring import serve_clients
@@ -87,7 +89,10 @@ def run_node(config: NodeConfig) -> None:
         instruments = None if config.prometheus_port is None else Instruments()
         meter = instruments or NO_METER
         runtime = RUNTIME.verifying_with(meter.verify)
+        begin_aside(config.chain, config.base_path)
         chain = open_chain(config.chain, config.base_path, runtime, pruning=config.pruning)
+        config = replace(config, chain=config.chain.without_state())
+        give_memory_back()
         chain.meter = meter
         # A download that was not finished: of no use to a chain that has begun otherwise.
         shutil.rmtree(partial_database_folder(config.base_path), ignore_errors=True)
@@ -205,7 +210,7 @@ class Node:
             rpc = self._start_rpc()
             try:
                 if self.config.worker:
-                    worker = WorkerProcess(self.config, rpc.address, self.reports)
+                    worker = WorkerProcess(self.config, rpc.worker_address, self.reports)
                     nursery.start_soon(worker.run)
                 if self.driver is not None:
                     nursery.start_soon(self._agree, self.driver)

@@ -39,6 +39,7 @@ SIGNATURE_SIZE = 64
 _URI = re.compile(r"(?P<phrase>[a-zA-Z0-9 ]+)?(?P<path>(?://?[^/]+)*)(?:///(?P<password>.*))?")
 _JUNCTION = re.compile(r"(//?)([^/]+)")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_DIGITS = {character: digit for digit, character in enumerate(_BASE58)}
 
 
 class KeyError_(ValueError):
@@ -240,8 +241,8 @@ def _base58_decode(text: str) -> bytes:
         raise AddressError(f"{text[:60]!r} is not an address: {len(text)} characters")
     number = 0
     for character in text:
-        digit = _BASE58.find(character)
-        if digit < 0:
+        digit = _DIGITS.get(character)
+        if digit is None:
             raise AddressError(f"{text!r} is not an address: {character!r} is not a base58 character")
         number = number * 58 + digit
     zeros = len(text) - len(text.lstrip(_BASE58[0]))

@@ -144,10 +144,10 @@ def command(**options: Any) -> int:
         temporary = None
         if given.dev and given.base_path is None:
             temporary = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pocl-dev-")))
-        config = make_config(given, temporary)
         from node.service import run_node
 
-        run_node(config)
+        # Held here, the spec's accounts would stay as long as the node runs.
+        run_node(make_config(given, temporary))
     return 0
 
 

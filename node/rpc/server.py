@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ from pocl.v1 import (
 
 log = logging.getLogger("pocl.rpc")
 
+_LOOPBACK = "127.0.0.1"
+
 SERVICES = tuple(
     service.full_name
     for file in (
@@ -66,6 +69,7 @@ class RpcServer:
         server: grpc.Server,
         host: str,
         port: int,
+        worker_address: str,
         close: Callable[[], None],
     ) -> None:
         self._server = server
@@ -73,12 +77,13 @@ class RpcServer:
         self.host = host
         self.port = port
         """The port it listens on, also when the configuration said 0."""
+        self.worker_address = worker_address
+        """HOST:PORT for the node's worker, who is known by the loopback that it comes over."""
 
     @property
     def address(self) -> str:
         """HOST:PORT for clients on this machine."""
-        anywhere = {"0.0.0.0": "127.0.0.1", "::": "::1", "[::]": "::1"}
-        return _join(anywhere.get(self.host, self.host), self.port)
+        return _join(_near(self.host), self.port)
 
     def stop(self, grace_s: float = 1.0) -> None:
         """End every call with UNAVAILABLE after at most `grace_s` seconds and close the port.
@@ -117,6 +122,9 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
     )
     host, port = context.config.rpc_host, context.config.rpc_port
     bound = _bind(server, host, port)
+    worker_address = _join(_near(host), bound)
+    if context.config.worker and context.worker_token is not None and not _is_loopback(_near(host)):
+        worker_address = _join(_LOOPBACK, _bind(server, _LOOPBACK, 0))
     feed = FinalFeed(context.chain.final_number)
     unsubscribe = context.chain.on_final(lambda blocks: feed.advance(blocks[-1].header.number))
     tracker = TransactionTracker(context.chain, context.pool)
@@ -138,7 +146,7 @@ def start_server(context: RpcContext, limits: RpcLimits | None = None) -> RpcSer
 
     server.start()
     log.info("gRPC listens on %s", _join(host, bound))
-    return RpcServer(server, host, bound, close)
+    return RpcServer(server, host, bound, worker_address, close)
 
 
 def _add_services(
@@ -178,6 +186,18 @@ def _bind(server: grpc.Server, host: str, port: int) -> int:
             "machine's (--rpc-port, --rpc-listen)"
         )
     return bound
+
+
+def _near(host: str) -> str:
+    """Return the host under which this machine reaches what listens on `host`."""
+    return {"0.0.0.0": _LOOPBACK, "::": "::1", "[::]": "::1"}.get(host, host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _join(host: str, port: int) -> str:

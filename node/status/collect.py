@@ -98,7 +98,10 @@ class StatusBoard:
                 continue
             disk = await trio.to_thread.run_sync(measure_disk, self._config.base_path)
             verdict = judge(facts.with_disk(disk))
-            if verdict.state != MOVING:
+            if facts.waits_for_worker:
+                # Nobody asked for blocks yet.
+                log.info("%s", verdict.sentence)
+            elif verdict.state != MOVING:
                 age = facts.up_s if facts.final_age_s is None else facts.final_age_s
                 log.info("nothing became final for %.0f s: %s", age, verdict.sentence)
 

@@ -24,6 +24,7 @@ def purged_paths(base_path: Path, *, forget: bool) -> list[Path]:
         layout.database_folder(base_path),
         layout.partial_database_folder(base_path),
         layout.blobs_folder(base_path),
+        layout.genesis_note_file(base_path),
     ]
     if forget:
         paths.append(layout.consensus_log_file(base_path))

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pocl.extrinsics import U128_SIZE
+from pocl.keys import PUBLIC_SIZE
 from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.frame import GenesisError
+
+
+def read_genesis(config: Mapping[str, Any]) -> tuple[list[bytes], ValidatorsConfig]:
+    """Return the validators, sorted, and the rules of their set. Raise GenesisError for what cannot be either."""
+    validators = sorted(config.get("validators", ()))
+    if not validators:
+        raise GenesisError("validators.validators is empty: a chain needs at least one validator")
+    if len(set(validators)) != len(validators):
+        raise GenesisError("validators.validators lists an account twice")
+    for account in validators:
+        if len(account) != PUBLIC_SIZE:
+            raise GenesisError(f"validators.validators: an account has {PUBLIC_SIZE} bytes")
+    rules = config.get("config")
+    if not isinstance(rules, ValidatorsConfig):
+        raise GenesisError("validators.config is missing: it must be a ValidatorsConfig")
+    check_config(rules, len(validators))
+    return validators, rules
 
 
 def check_config(config: ValidatorsConfig, validators: int) -> None:

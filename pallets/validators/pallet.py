@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 from pallets.coin import Coin
 from pallets.coin.errors import InsufficientBalance
 from pallets.validators import weights
-from pallets.validators.config import check_config
+from pallets.validators.config import read_genesis
 from pallets.validators.errors import (
     ERRORS,
     AlreadyBonded,
@@ -52,7 +52,6 @@ from pallets.validators.rotation import IN_SET, LEFT, Rules, rotate
 from pallets.validators.try_state import check_set
 from pocl.extrinsics import U128_SIZE, u128
 from pocl.hashing import HASH_SIZE, hash256
-from pocl.keys import PUBLIC_SIZE
 from pocl.v1.block_pb2 import EpochChange
 from pocl.v1.validators_pb2 import (
     LeaderSchedule,
@@ -117,18 +116,7 @@ class Validators(Pallet):
 
     def genesis(self, config: Mapping[str, Any]) -> None:
         """Take `validators`, a list of different accounts in any order, and `config`, a ValidatorsConfig."""
-        validators = sorted(config.get("validators", ()))
-        if not validators:
-            raise GenesisError("validators.validators is empty: a chain needs at least one validator")
-        if len(set(validators)) != len(validators):
-            raise GenesisError("validators.validators lists an account twice")
-        for account in validators:
-            if len(account) != PUBLIC_SIZE:
-                raise GenesisError(f"validators.validators: an account has {PUBLIC_SIZE} bytes")
-        rules = config.get("config")
-        if not isinstance(rules, ValidatorsConfig):
-            raise GenesisError("validators.config is missing: it must be a ValidatorsConfig")
-        check_config(rules, len(validators))
+        validators, rules = read_genesis(config)
         self.Config.put(rules)
         for account in validators:
             try:

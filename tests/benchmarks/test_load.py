@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from benchmarks.bench_database import blocks_behind
+from benchmarks.bench_resident import medians
 from benchmarks.load import included
 from node.storage import schema
 from node.storage.pruning import Pruning
@@ -65,3 +66,12 @@ def test_pruning_is_behind_by_what_is_due_and_still_there(
         db=SimpleNamespace(iterator=lambda start, stop, include_value: Keys(stop)),
     )
     assert blocks_behind(cast(Any, database)) == behind
+
+
+def test_a_nodes_memory_is_its_median_over_some_blocks() -> None:
+    # A write buffer that is full once in a while says nothing, nor what was before.
+    samples = [
+        (height, (50 if height <= 100 else 100 + (height % 7 == 0) * 30, height)) for height in range(401)
+    ]
+    assert medians(samples, 100, 200) == [100, 150.5]
+    assert medians(samples, 300, 400) == [100, 350.5]

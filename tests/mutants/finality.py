@@ -247,7 +247,7 @@ MUTANTS = (
     # ---- sync
     mutant(
         "sync-page-of-another-epoch",
-        "node/chain.py",
+        "node/final_run.py",
         "        if header.epoch != epoch:",
         "        if False:",
         _CHAIN,
@@ -255,7 +255,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-page-across-epochs",
-        "node/chain.py",
+        "node/final_run.py",
         '        if index < len(blocks) - 1 and header.HasField("next_epoch"):',
         "        if False:",
         _CHAIN,
@@ -263,7 +263,7 @@ MUTANTS = (
     ),
     mutant(
         "sync-page-with-a-gap",
-        "node/chain.py",
+        "node/final_run.py",
         "        if index and header.parent_hash != hashes[index - 1]:",
         "        if False:",
         _CHAIN,
@@ -271,9 +271,8 @@ MUTANTS = (
     ),
     mutant(
         "sync-without-proof",
-        "node/chain.py",
-        "        verify_justification(\n            blocks[-1].header, justification, "
-        "change.validators, self.genesis_hash, verify=self._verify\n        )\n",
+        "node/final_run.py",
+        "    verify_justification(last, justification, change.validators, genesis_hash, verify=verify)\n",
         "",
         _CHAIN,
         why="the first peer asked decides what is final here",

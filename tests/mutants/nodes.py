@@ -235,4 +235,29 @@ MUTANTS = (
         "node/rpc/test_state_service.py",
         why="one address takes the node's processor with dear calls side by side",
     ),
+    # ---- which chain a database is of
+    mutant(
+        "accounts-of-a-spec-do-not-count",
+        "node/known_genesis.py",
+        "    yield from spec.genesis.balances\n",
+        "",
+        "node/test_known_genesis.py",
+        why="a node opens its database under a spec with other balances: another chain's",
+    ),
+    mutant(
+        "a-note-is-believed-unread",
+        "node/known_genesis.py",
+        "    return hash if noted == _digest(spec, runtime, hash) + hash else None",
+        "    return hash",
+        "node/test_known_genesis.py",
+        why="with another spec below one base path the node calls its own chain the other one's",
+    ),
+    mutant(
+        "the-worker-dials-where-clients-do",
+        "node/rpc/server.py",
+        "        worker_address = _join(_LOOPBACK, _bind(server, _LOOPBACK, 0))\n",
+        "        pass\n",
+        _WORKER,
+        why="with --rpc-listen on one address the worker is refused: the validator takes part in no round",
+    ),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,7 +19,8 @@ from pallets.commitments import LABELS, WEIGHTS
 from pocl.hashing import blob_name
 from pocl.v1 import worker_service_pb2 as pb
 from pocl.v1.extrinsic_pb2 import Call
-from tests.node.rpc.harness import ALICE, BOB, TOKEN, FakeCall, Node
+from pocl.v1.worker_service_pb2_grpc import WorkerServiceStub
+from tests.node.rpc.harness import ALICE, BOB, TOKEN, FakeCall, Node, running_node
 from tests.node.rpc.miner import AUTHORIZED, Miner
 
 REQUESTS: dict[str, Any] = {
@@ -60,6 +63,30 @@ def test_only_the_worker_may_call(node: Node, miner: Miner) -> None:
     assert node.blobs.names() == []
     assert len(node.pool) == 0
     assert node.context.reports.state == "off"
+
+
+def test_the_worker_comes_over_loopback_wherever_grpc_listens(tmp_path: Path) -> None:
+    """Who dials one of the machine's other addresses comes from that address, and would be refused."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # Nothing is sent: the system chooses by which address it would.
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        host: str = probe.getsockname()[0]
+    with running_node(tmp_path, rpc_host=host) as node:
+        assert node.server.address.startswith(f"{host}:")
+        assert node.client.info().final_number == 0
+        with grpc.insecure_channel(node.server.worker_address) as channel:
+            stub = WorkerServiceStub(channel)
+            assert stub.GetSalt(REQUESTS["GetSalt"], metadata=AUTHORIZED, timeout=20).salt
+        with grpc.insecure_channel(node.server.address) as channel, status("PERMISSION_DENIED"):
+            WorkerServiceStub(channel).GetSalt(REQUESTS["GetSalt"], metadata=AUTHORIZED, timeout=20)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1"])
+def test_one_port_is_enough_where_it_is_reached_over_loopback(tmp_path: Path, host: str) -> None:
+    with running_node(tmp_path, rpc_host=host) as node:
+        assert node.server.worker_address == node.server.address
 
 
 def test_the_token_is_worth_nothing_from_elsewhere(node: Node) -> None:

@@ -38,16 +38,20 @@ def peer(key: Keypair | None, name: str, final_number: int = 0, ahead_s: float |
 class World:
     """A board with its node's parts."""
 
-    def __init__(self, path: Path, chain: str = "local", **spec: Any) -> None:
+    def __init__(
+        self, path: Path, chain: str = "local", driver: Any = None, wait_for_worker_s: int = 0, **spec: Any
+    ) -> None:
         loaded = dataclasses.replace(chain_spec.load(chain), **spec)
-        self.config = NodeConfig(loaded, path, "mine", role="validator", validator_key=ALICE)
+        self.config = NodeConfig(
+            loaded, path, "mine", role="validator", validator_key=ALICE, wait_for_worker_s=wait_for_worker_s
+        )
         self.chain: Chain = open_chain(loaded, path)
         self.peers: list[Peer] = []
         self.sync = SimpleNamespace(syncing=False)
         self.reports = WorkerReports()
         network: Any = SimpleNamespace(peers=lambda: self.peers)
         sync: Any = self.sync
-        self.board = StatusBoard(self.config, self.chain, network, sync, None, self.reports)
+        self.board = StatusBoard(self.config, self.chain, network, sync, driver, self.reports)
 
     def connect(self, *peers: Peer) -> None:
         self.peers += peers
@@ -126,6 +130,29 @@ async def test_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     caplog.clear()
     world.author()
     assert {record.levelname for record in caplog.records} == {"DEBUG"}
+
+
+async def test_waiting_for_the_worker_is_said_as_it_is(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def at_once(function: Callable[..., Any], *arguments: object) -> Any:
+        return function(*arguments)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
+    silent = SimpleNamespace(snapshot=lambda: None, without_log=False)
+    world = World(tmp_path, driver=silent, wait_for_worker_s=25)
+    world.reports.set_state("starting")
+    caplog.set_level(logging.INFO, logger="pocl.node")
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(world.board.run)
+        await trio.sleep(35)
+        nursery.cancel_scope.cancel()
+    lines = [record.message for record in caplog.records]
+    assert lines[:2] == ["this validator waits for its worker (starting) before it joins consensus"] * 2
+    assert lines[2].startswith("nothing became final for 30 s: ")
 
 
 async def test_why_nothing_becomes_final_is_said_every_ten_seconds(

@@ -102,7 +102,7 @@ def test_a_chain_goes_on_from_the_state_of_another(dev: Path, tmp_path: Path) ->
     after = new.pallets(new.final_state())["system"].account(BOB.public)  # type: ignore[attr-defined]
     assert after.free >= balance.free
     # And a light client follows it from its genesis header.
-    light = LightClient(new.genesis_header)
+    light = LightClient(genesis.header)
     for number in range(1, new.final_number + 1):
         header, justification = new.database.header(number), new.justification(number)
         assert header is not None
