@@ -79,7 +79,8 @@ def attack(network: Four, name: str) -> Row:
         resident.append(max(node.resident_mb for node in network.nodes))
         if not network.settled(round):
             return False
-        if name in PROPOSERS and not network.led():
+        # Who votes falsely as well may be found out, and out of the set, before it is its turn.
+        if name in PROPOSERS and not network.led() and not network.slashes(height):
             return False
         if name in OFFENDERS:
             return bool(network.slashes(height))
