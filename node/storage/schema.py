@@ -23,7 +23,7 @@ the keys and ends each, so that no key's history mixes with that of a longer key
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 U64 = 8
 _MAX = 2**64 - 1

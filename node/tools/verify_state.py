@@ -17,7 +17,8 @@ from node.storage import schema
 from node.storage.database import Database
 from runtime.proof import key_path, value_hash
 from runtime.tree import root_key
-from runtime.tree.nodes import BRANCH, LEAF, RADIX, Branch, child_key, decode_leaf, stored_hash
+from runtime.tree.branch import BRANCH, RADIX, Branch
+from runtime.tree.nodes import LEAF, child_key, decode_leaf, stored_hash
 
 Progress = Callable[[str, int, int], object]
 
@@ -89,7 +90,7 @@ def _children(branch: Branch, path: bytes, depth: int) -> Iterator[tuple[bytes, 
     place = path.ljust((depth >> 1) + 1, b"\0")
     for nibble in range(RADIX):
         hash = branch.child(nibble)
-        if hash is not None:
+        if hash:
             key = child_key(branch.versions[nibble], place, depth, nibble)
             yield key, hash, key[schema.U64 + 1 :], depth + 1
 
