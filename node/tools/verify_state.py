@@ -75,7 +75,7 @@ class _Trees:
         """Yield the nodes that no kept tree has, and those of past ones, which pruning does not know of."""
         database = self._database
         with database.iterate(schema.STALE, schema.end_of(schema.STALE)) as entries:
-            stale = {schema.stale_target(key) for key, _ in entries}
+            stale = {target for key, value in entries for target in schema.stale_targets(key, value)}
         live = {key for key, _ in _nodes(database, final)}
         with database.iterate(schema.NODE, schema.end_of(schema.NODE)) as entries:
             for key, _ in entries:
@@ -158,7 +158,7 @@ def _history(database: Database) -> Iterator[str]:
 
 def _index(database: Database) -> Iterator[str]:
     with database.iterate(schema.STALE, schema.end_of(schema.STALE)) as entries:
-        for key, _ in entries:
-            target = schema.stale_target(key)
-            if database.get(target) is None:
-                yield f"stale index: names entry 0x{target.hex()}, which is not there"
+        for key, value in entries:
+            for target in schema.stale_targets(key, value):
+                if database.get(target) is None:
+                    yield f"stale index: names entry 0x{target.hex()}, which is not there"
