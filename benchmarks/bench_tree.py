@@ -1,8 +1,9 @@
 """The state tree: a batch of 1,000 updates on 1,000,000 keys on disk, and on ten times as many.
 
-The big trees are made once for a layout of the database, in parts, and kept in the cache folder. Every sample is a batch of changes of existing
-keys drawn at random: the new version is computed and written to LevelDB as the node writes it, in one synced batch.
-As in a block, the values before are known: a call reads what it changes, and that is its own cost.
+The big trees are made once for a layout of the database, in parts, and kept in the cache folder. Every sample is a
+batch of changes of existing keys drawn at random: the new version is computed and written to LevelDB as the node
+writes it, in one synced batch. As in a block, the values before are known: a call reads what it changes, and that is
+its own cost.
 """
 
 from __future__ import annotations
