@@ -1,12 +1,14 @@
 """The state tree: a batch of 1,000 updates on 1,000,000 keys on disk, and on ten times as many.
 
-The big trees are made once, in parts, and kept in the cache folder. Every sample is a batch of changes of existing
-keys drawn at random: the new version is computed and written to LevelDB as the node writes it, in one synced batch.
-As in a block, the values before are known: a call reads what it changes, and that is its own cost.
+The big trees are made once for a layout of the database, in parts, and kept in the cache folder. Every sample is a
+batch of changes of existing keys drawn at random: the new version is computed and written to LevelDB as the node
+writes it, in one synced batch. As in a block, the values before are known: a call reads what it changes, and that is
+its own cost.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from array import array
@@ -23,8 +25,9 @@ from runtime.tree import TreeUpdate, extend, update
 
 KEYS = 1_000_000
 BATCH = 1000
-BATCHES = 12
-WARM_UP = 8
+BATCHES = 48
+"""So many that the median is not that of the batches in which LevelDB merges files: about two of nine."""
+WARM_UP = 12
 """The first batches fill the caches of the upper levels, and are not counted."""
 
 PARTS = 256
@@ -41,7 +44,7 @@ def measure(bench: Bench) -> None:
     small, large = FIGURES[0].name, FIGURES[1].name
     for figure, keys in ((small, bench.scaled(KEYS)), (large, bench.scaled(10 * KEYS))):
         with bench.folder() as folder:
-            shutil.copytree(_tree_of(bench, keys), folder / "tree")
+            shutil.copytree(_tree_of(bench, keys), folder / "tree", copy_function=_share)
             for cost in _batches(bench, folder / "tree", keys):
                 bench.add(figure, cost)
     bench.add("ten times the keys", bench.median(large) / bench.median(small))
@@ -78,8 +81,8 @@ class Store:
         with self.db.write_batch(sync=True) as batch:
             for key, node in tree.nodes.items():
                 batch.put(schema.NODE + key, node)
-            for key in tree.stale:
-                batch.put(schema.stale_key(tree.version, schema.STALE_REPLACED, schema.NODE + key), b"")
+            for key, nodes in schema.stale_nodes(tree.version, tree.stale):
+                batch.put(key, nodes)
         self._upper.follow(tree)
 
 
@@ -88,13 +91,24 @@ def _key(number: int) -> bytes:
     return b"system.Account:" + hash256("bench/key", b"%d" % number)
 
 
+def _share(source: str, target: str) -> None:
+    """Copy a file of a database, but share a table: LevelDB never changes one, and a big tree has gigabytes."""
+    if source.endswith(".ldb"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
 def _tree_of(bench: Bench, keys: int) -> Path:
     """Return the folder of a tree of version 0 with so many keys, made when it is not there."""
-    folder = bench.cache / f"tree-{keys}"
+    layout = f"tree-layout-{schema.SCHEMA_VERSION}-"
+    folder = bench.cache / f"{layout}{keys}"
     if folder.exists():
         return folder
+    for other in bench.cache.glob("tree-*"):
+        if not other.name.startswith(layout) or other.suffix:
+            shutil.rmtree(other)
     growing = folder.with_suffix(".partial")
-    shutil.rmtree(growing, ignore_errors=True)
     growing.parent.mkdir(parents=True, exist_ok=True)
     store = Store(growing)
     # Part by part in the order of the paths: each part's nodes but the topmost are written once.
@@ -109,7 +123,9 @@ def _tree_of(bench: Bench, keys: int) -> Path:
                 batch.delete(schema.NODE + key)
             for key, node in grown.nodes.items():
                 batch.put(schema.NODE + key, node)
-    store.db.compact_range()
+    # As in a node that has run for long: else LevelDB goes on merging files in the measured batches. Without bounds
+    # plyvel compacts nothing.
+    store.db.compact_range(start=schema.NODE, stop=schema.end_of(schema.NODE))
     store.db.close()
     growing.rename(folder)
     return folder

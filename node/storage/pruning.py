@@ -109,12 +109,13 @@ def prune(db: plyvel.DB, oldest: Oldest, max_entries: int) -> int:
 def _prune_state(db: plyvel.DB, batch: Any, oldest: int, max_entries: int) -> int:
     removed = 0
     with open_range(db, schema.STALE, schema.STALE + schema.u64(oldest + 1)) as entries:
-        for key, _ in entries:
+        for key, value in entries:
             if removed >= max_entries:
                 break
-            batch.delete(schema.stale_target(key))
+            for target in schema.stale_targets(key, value):
+                batch.delete(target)
+                removed += 1
             batch.delete(key)
-            removed += 1
     return removed
 
 

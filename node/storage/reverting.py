@@ -56,11 +56,11 @@ def _revert_state(db: plyvel.DB, batch: Any, number: int) -> None:
         batch.delete(key)
         if node[0] == LEAF:
             written.add(decode_leaf(node).key)
-    for key, _ in _range(db, schema.STALE + schema.u64(number)):
+    for key, value in _range(db, schema.STALE + schema.u64(number)):
         batch.delete(key)
-        target = schema.stale_target(key)
-        if target.startswith(schema.HISTORY):
-            written.add(schema.history_parts(target)[0])
+        for target in schema.stale_targets(key, value):
+            if target.startswith(schema.HISTORY):
+                written.add(schema.history_parts(target)[0])
     for state_key in written:
         batch.delete(schema.history_key(state_key, number))
         _restore(db, batch, state_key, number - 1)

@@ -14,6 +14,7 @@
 | d      | escaped state key, inverted u64 version | 1 then the value written by that version; 0: deleted    |
 | t      | tree node key (runtime/tree/nodes.py)   | tree node                                               |
 | z      | u64 since, u8 kind, full key            | empty: that key is read by no state from `since` on     |
+| z      | u64 since, u8 2, u32 place              | the keys of tree nodes of which the same is true        |
 
 Integers are big-endian, so keys sort by number. An inverted version is 2^64 - 1 minus the version: from
 (key, v) on, the first entry of the key is the newest that is not newer than v. The escape keeps the order of
@@ -23,7 +24,9 @@ the keys and ends each, so that no key's history mixes with that of a longer key
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+from collections.abc import Iterator, Sequence
+
+SCHEMA_VERSION = 4
 
 U64 = 8
 _MAX = 2**64 - 1
@@ -61,9 +64,13 @@ META_NEXT_PATH = META + b"next-path"
 """The path from which on the entries of that state are still missing; empty when none are."""
 
 STALE_REPLACED = 0
-"""Kind of a stale tree node or history entry: something newer took its place."""
+"""Kind of a stale history entry: something newer took its place."""
 STALE_TOMBSTONE = 1
 """Kind of a deletion's own entry. It sorts after what it hides: were it removed first, that would reappear."""
+STALE_NODES = 2
+"""Kind of an entry for some tree nodes: a block replaces several of them for each key it changes."""
+
+_STALE_TOGETHER = 64
 
 TOMBSTONE = b"\0"
 PRESENT = b"\1"
@@ -115,9 +122,25 @@ def stale_key(since: int, kind: int, key: bytes) -> bytes:
     return STALE + u64(since) + bytes((kind,)) + key
 
 
-def stale_target(key: bytes) -> bytes:
-    """Return the full key that a stale index entry names."""
-    return key[len(STALE) + U64 + 1 :]
+def stale_nodes(since: int, nodes: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the stale index entries for tree nodes, by their own keys: each as u8 its length, and the key."""
+    for start in range(0, len(nodes), _STALE_TOGETHER):
+        place = start.to_bytes(4, "big")
+        together = [bytes((len(node),)) + node for node in nodes[start : start + _STALE_TOGETHER]]
+        yield stale_key(since, STALE_NODES, place), b"".join(together)
+
+
+def stale_targets(key: bytes, value: bytes) -> list[bytes]:
+    """Return the full keys that a stale index entry names."""
+    kind = len(STALE) + U64
+    if key[kind] != STALE_NODES:
+        return [key[kind + 1 :]]
+    found, start = [], 0
+    while start < len(value):
+        end = start + 1 + value[start]
+        found.append(NODE + value[start + 1 : end])
+        start = end
+    return found
 
 
 def end_of(prefix: bytes) -> bytes:

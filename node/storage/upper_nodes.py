@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runtime.tree import UPPER_LEVELS, TreeUpdate
-from runtime.tree.nodes import depth_of
+from runtime.tree.nodes import DEPTH_AT
 
 
 class UpperNodes:
@@ -17,11 +17,13 @@ class UpperNodes:
 
     def follow(self, tree: TreeUpdate) -> None:
         """Take in what a commit wrote, once it is on disk."""
+        nodes = self.nodes
         for key in tree.stale:
-            self.nodes.pop(key, None)
+            if key[DEPTH_AT] <= UPPER_LEVELS:
+                nodes.pop(key, None)
         for key, node in tree.nodes.items():
-            if depth_of(key) <= UPPER_LEVELS:
-                self.nodes[key] = node
+            if key[DEPTH_AT] <= UPPER_LEVELS:
+                nodes[key] = node
 
     def clear(self) -> None:
         """Forget all: blocks were taken back, and others may write other nodes under the same keys."""

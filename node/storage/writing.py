@@ -125,6 +125,5 @@ class BlockWriter:
         put = self._batch.put
         for key, node in block.tree.nodes.items():
             put(schema.NODE + key, node)
-        stale = schema.stale_key(block.tree.version, schema.STALE_REPLACED, schema.NODE)
-        for key in block.tree.stale:
-            put(stale + key, b"")
+        for key, nodes in schema.stale_nodes(block.tree.version, block.tree.stale):
+            put(key, nodes)

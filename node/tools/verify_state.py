@@ -17,7 +17,8 @@ from node.storage import schema
 from node.storage.database import Database
 from runtime.proof import key_path, value_hash
 from runtime.tree import root_key
-from runtime.tree.nodes import BRANCH, LEAF, RADIX, Branch, child_key, decode_leaf, stored_hash
+from runtime.tree.branch import BRANCH, RADIX, Branch
+from runtime.tree.nodes import LEAF, child_key, decode_leaf, stored_hash
 
 Progress = Callable[[str, int, int], object]
 
@@ -74,7 +75,7 @@ class _Trees:
         """Yield the nodes that no kept tree has, and those of past ones, which pruning does not know of."""
         database = self._database
         with database.iterate(schema.STALE, schema.end_of(schema.STALE)) as entries:
-            stale = {schema.stale_target(key) for key, _ in entries}
+            stale = {target for key, value in entries for target in schema.stale_targets(key, value)}
         live = {key for key, _ in _nodes(database, final)}
         with database.iterate(schema.NODE, schema.end_of(schema.NODE)) as entries:
             for key, _ in entries:
@@ -89,7 +90,7 @@ def _children(branch: Branch, path: bytes, depth: int) -> Iterator[tuple[bytes, 
     place = path.ljust((depth >> 1) + 1, b"\0")
     for nibble in range(RADIX):
         hash = branch.child(nibble)
-        if hash is not None:
+        if hash:
             key = child_key(branch.versions[nibble], place, depth, nibble)
             yield key, hash, key[schema.U64 + 1 :], depth + 1
 
@@ -157,7 +158,7 @@ def _history(database: Database) -> Iterator[str]:
 
 def _index(database: Database) -> Iterator[str]:
     with database.iterate(schema.STALE, schema.end_of(schema.STALE)) as entries:
-        for key, _ in entries:
-            target = schema.stale_target(key)
-            if database.get(target) is None:
-                yield f"stale index: names entry 0x{target.hex()}, which is not there"
+        for key, value in entries:
+            for target in schema.stale_targets(key, value):
+                if database.get(target) is None:
+                    yield f"stale index: names entry 0x{target.hex()}, which is not there"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pocl.v1.proof_pb2 import StateProof
 from runtime.proof import key_path, value_hash
+from runtime.tree.branch import BRANCH, Branch
 from runtime.tree.nodes import (
-    BRANCH,
     LEAF,
-    Branch,
     Leaf,
     NodeReader,
     child_key,
@@ -64,11 +63,11 @@ def _descend_in_branch(branch: Branch, nibble: int, siblings: list[bytes]) -> in
     for height in range(4, -1, -1):
         hashes, single = levels[height]
         place = nibble >> height
-        if hashes[place] is None:
+        if not hashes[place]:
             return None
         if single[place]:
             start = place << height
             return next(leaf for leaf in range(start, start + (1 << height)) if branch.is_leaf(leaf))
         if height:
-            siblings.append(levels[height - 1][0][(nibble >> (height - 1)) ^ 1] or b"")
+            siblings.append(levels[height - 1][0][(nibble >> (height - 1)) ^ 1])
     return nibble

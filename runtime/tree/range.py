@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 
 from pocl.hashing import HASH_SIZE
 from pocl.v1.proof_pb2 import StateEntry, StateRange
+from runtime.tree.branch import BRANCH, RADIX, Branch
 from runtime.tree.nodes import (
-    BRANCH,
     EMPTY,
     LEAF,
-    RADIX,
-    Branch,
     Leaf,
     MissingNode,
     NodeReader,
@@ -70,7 +68,7 @@ def _leaves_from(reader: NodeReader, key: bytes, depth: int, start: bytes, tight
     place = key[9:]
     lowest = nibble_at(start, depth) if tight else 0
     for nibble in range(lowest, RADIX):
-        if branch.child(nibble) is not None:
+        if branch.child(nibble):
             child = child_key(branch.versions[nibble], place, depth, nibble)
             yield from _leaves_from(reader, child, depth + 1, start, tight and nibble == lowest)
 
@@ -85,13 +83,13 @@ def _outside(reader: NodeReader, version: int, path: bytes, side: int) -> list[b
         levels = branch.levels()
         for height in range(4, -1, -1):
             hashes, single = levels[height]
-            if hashes[nibble >> height] is None or single[nibble >> height]:
+            if not hashes[nibble >> height] or single[nibble >> height]:
                 break
             below = height - 1
             if height and nibble >> below & 1 != side:
                 shown.append(_subtree(reader, branch, path, depth, below, nibble >> below ^ 1))
         bits = 4 * depth + 4 - height
-        if hashes[nibble >> height] is None:
+        if not hashes[nibble >> height]:
             data = bytes((EMPTY,))
         elif single[nibble >> height]:
             leaf = _single(reader, branch, path, depth, height, nibble >> height)
@@ -113,7 +111,7 @@ def _subtree(reader: NodeReader, branch: Branch, path: bytes, depth: int, height
     if single[place]:
         leaf = _single(reader, branch, path, depth, height, place)
         return leaf.path + leaf.hashed_value
-    return hashes[place] or b""
+    return hashes[place]
 
 
 def _single(reader: NodeReader, branch: Branch, path: bytes, depth: int, height: int, place: int) -> Leaf:

@@ -15,25 +15,25 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from enum import Enum
+from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from runtime.proof import EMPTY_ROOT, key_path, value_hash
+from runtime.tree.branch import BRANCH, RADIX, Branch, child_of, replace_child
 from runtime.tree.nodes import (
-    EMPTY,
     EMPTY_NODE,
     LEAF,
-    RADIX,
-    Branch,
+    VERSION_SIZE,
     Leaf,
     NodeReader,
-    RecentBranches,
     TreeUpdate,
     child_key,
     decode_leaf,
     encode_leaf,
     nibble_at,
-    node_key,
+    place_of,
     read_node,
     root_key,
     stored_hash,
@@ -42,31 +42,27 @@ from runtime.tree.nodes import (
 UPPER_LEVELS = 3
 """Down to this depth nearly every block changes most branches of a large tree: at most 1 + 16 + 256 + 4096."""
 
-_RECENT = RecentBranches(5 * 1024)
-"""Each place of the upper levels once, and room for what dead forks leave. A branch is 3.2 KB beside its bytes, which a
-database holds as well: 17 MB at most, 14 MB where the tree is large and nothing forks.
-
-It has no lock: in a process one thread at a time updates trees, whatever number of states they are of."""
-
 
 class _Change(NamedTuple):
-    """What is to become of a leaf; a value hash of None is for one to be gone."""
+    """What is to become of a leaf."""
 
     path: bytes
-    hashed_value: bytes | None
-    key: bytes
+    leaf: Leaf | None
+    """None for it to be gone."""
     replaces: bool
-    """Whether the key is known to have a leaf; without, it may have one too."""
+    """Whether the key is known to have had another value; without, it may have had any, or none."""
 
 
 _Item = TypeVar("_Item", Leaf, _Change)
 
 
-class _Unchanged:
+class _Unchanged(Enum):
     """The answer of a subtree in which nothing changed."""
 
+    UNCHANGED = 0
 
-_UNCHANGED = _Unchanged()
+
+_UNCHANGED: Final = _Unchanged.UNCHANGED
 
 _Subtree = Leaf | bytes | None
 """A new subtree: a leaf to be placed, the hash of a branch that was written, or nothing."""
@@ -110,9 +106,10 @@ def _sorted(changes: Mapping[bytes, bytes | None], before: Mapping[bytes, bytes 
     for key, value in changes.items():
         known = before.get(key)
         if value != known or key not in before:
-            hashed = None if value is None else value_hash(value)
-            found.append(_Change(key_path(key), hashed, key, known is not None))
-    found.sort()
+            path = key_path(key)
+            leaf = None if value is None else Leaf(path, value_hash(value), key)
+            found.append(_Change(path, leaf, known is not None))
+    found.sort(key=itemgetter(0))
     return found
 
 
@@ -122,6 +119,7 @@ class _Writer:
     def __init__(self, reader: NodeReader, version: int) -> None:
         self.reader = reader
         self.version = version
+        self.head = version.to_bytes(VERSION_SIZE, "big")
         self.nodes: dict[bytes, bytes] = {}
         self.stale: list[bytes] = []
 
@@ -130,17 +128,11 @@ class _Writer:
         if base_version is None:
             return self._place_root(self._build(_live(items), 0))
         key = root_key(base_version)
-        data = read_node(self.reader, key)
-        subtree: _Subtree | _Unchanged
-        if data[0] == EMPTY:
-            subtree = self._build(_live(items), 0)
+        subtree = self._apply(key, False, 0, items) if items else _UNCHANGED
+        if subtree is _UNCHANGED:
+            data = self.nodes[root_key(self.version)] = read_node(self.reader, key)
             self.stale.append(key)
-        else:
-            subtree = self._apply(key, data, 0, items) if items else _UNCHANGED
-            if isinstance(subtree, _Unchanged):
-                self.nodes[root_key(self.version)] = data
-                self.stale.append(key)
-                return stored_hash(data)
+            return stored_hash(data)
         return self._place_root(subtree)
 
     def _place_root(self, subtree: _Subtree) -> bytes:
@@ -151,52 +143,67 @@ class _Writer:
             return self._write_leaf(root_key(self.version), subtree)
         return subtree
 
-    def _apply(self, key: bytes, data: bytes, depth: int, items: list[_Change]) -> _Subtree | _Unchanged:
-        """Change the stored node `key`, whose bytes are `data`, at `depth`. `items` (not empty) lie below it."""
-        if data[0] == LEAF:
-            return self._apply_to_leaf(key, data, depth, items)
-        branch, path = _RECENT.take(data) if depth <= UPPER_LEVELS else Branch.decode(data), items[0][0]
-        placed: list[tuple[int, Leaf]] = []
-        subtree: _Subtree | _Unchanged
-        changed = False
+    def _apply(self, key: bytes, leaf: bool, depth: int, items: list[_Change]) -> _Subtree | _Unchanged:
+        """Change the stored node `key` at `depth`, of which is known whether it is a leaf; `items` lie below it."""
+        one = len(items) == 1
+        if one and leaf and items[0].replaces:
+            self.stale.append(key)
+            return items[0].leaf
+        data = read_node(self.reader, key)
+        if data[0] != BRANCH:
+            return self._apply_to_end(key, data, depth, items)
+        if one:
+            return self._apply_one(key, data, depth, items)
+        branch, placed, changed = Branch.decode(data), list[tuple[int, Leaf]](), False
         for nibble, part in _by_nibble(items, depth):
-            old = branch.child(nibble)
-            if old is None:
-                subtree = self._build(_live(part), depth + 1)
-                if subtree is None:
-                    continue
-            elif part[0].replaces and len(part) == 1 and branch.is_leaf(nibble):
-                leaf = _leaf(part[0])
-                hash = None if leaf is None else leaf.hash
-                if hash != old:
-                    changed = True
-                    self.stale.append(child_key(branch.versions[nibble], path, depth, nibble))
-                    branch.set_child(nibble, self.version, hash, leaf is not None)
-                    placed += [] if leaf is None else [(nibble, leaf)]
-                continue
+            subtree: _Subtree | _Unchanged
+            if branch.child(nibble):
+                below = child_key(branch.versions[nibble], part[0].path, depth, nibble)
+                subtree = self._apply(below, branch.is_leaf(nibble), depth + 1, part)
             else:
-                child = child_key(branch.versions[nibble], path, depth, nibble)
-                subtree = self._apply(child, read_node(self.reader, child), depth + 1, part)
-                if isinstance(subtree, _Unchanged):
-                    continue
-            changed = True
-            self._set_child(branch, nibble, subtree, placed)
+                subtree = self._build(_live(part), depth + 1) or _UNCHANGED
+            if subtree is not _UNCHANGED:
+                changed = True
+                self._set_child(branch, nibble, subtree, placed)
         if not changed:
-            self._keep(data, branch, depth)
             return _UNCHANGED
         self.stale.append(key)
+        return self._finish(branch, items[0].path, depth, placed)
+
+    def _apply_one(self, key: bytes, data: bytes, depth: int, items: list[_Change]) -> _Subtree | _Unchanged:
+        """Do the same to a branch for one change: mostly its bytes need not be taken apart."""
+        path = items[0].path
+        nibble = nibble_at(path, depth)
+        version, was_leaf = child_of(data, nibble)
+        place = place_of(path, depth + 1)
+        subtree: _Subtree | _Unchanged
+        if version:
+            subtree = self._apply(version + place, was_leaf, depth + 1, items)
+        else:
+            subtree = self._build(_live(items), depth + 1) or _UNCHANGED
+        if subtree is _UNCHANGED:
+            return _UNCHANGED
+        self.stale.append(key)
+        if version and subtree is not None and was_leaf == isinstance(subtree, Leaf):
+            hash = self._write_leaf(self.head + place, subtree) if isinstance(subtree, Leaf) else subtree
+            self.nodes[self.head + key[VERSION_SIZE:]], hash = replace_child(data, nibble, self.head, hash)
+            return hash
+        branch, placed = Branch.decode(data), list[tuple[int, Leaf]]()
+        self._set_child(branch, nibble, subtree, placed)
         return self._finish(branch, path, depth, placed)
 
-    def _apply_to_leaf(
+    def _apply_to_end(
         self, key: bytes, data: bytes, depth: int, items: list[_Change]
     ) -> _Subtree | _Unchanged:
-        leaf = decode_leaf(data)
+        """Change a leaf, or the root of a tree without any."""
         live = _live(items)
-        if all(item.path != leaf.path for item in items):
-            live.append(leaf)
-            live.sort()
-        if live == [leaf]:
-            return _UNCHANGED
+        if data[0] == LEAF:
+            leaf = decode_leaf(data)
+            if all(item.path != leaf.path for item in items):
+                live.append(leaf)
+                live.sort()
+            if live == [leaf]:
+                return _UNCHANGED
         self.stale.append(key)
         return self._build(live, depth)
 
@@ -217,7 +224,7 @@ class _Writer:
             branch.set_child(nibble, self.version, subtree.hash, True)
             placed.append((nibble, subtree))
         else:
-            branch.set_child(nibble, self.version, subtree, False)
+            branch.set_child(nibble, self.version, subtree or b"", False)
 
     def _finish(self, branch: Branch, path: bytes, depth: int, placed: list[tuple[int, Leaf]]) -> _Subtree:
         """Write the branch and its new leaves, unless one leaf or nothing is left: then hand that up."""
@@ -228,14 +235,8 @@ class _Writer:
             return placed[0][1] if placed else self._take_leaf(branch, path, depth)
         for nibble, leaf in placed:
             self.nodes[child_key(self.version, path, depth, nibble)] = encode_leaf(leaf)
-        data = self.nodes[node_key(self.version, path, depth)] = branch.encode()
-        self._keep(data, branch, depth)
+        self.nodes[self.head + place_of(path, depth)] = branch.encode()
         return hash
-
-    def _keep(self, data: bytes, branch: Branch, depth: int) -> None:
-        """Remember an upper branch as it is stored."""
-        if depth <= UPPER_LEVELS:
-            _RECENT.put(data, branch)
 
     def _take_leaf(self, branch: Branch, path: bytes, depth: int) -> Leaf:
         """Take the one stored leaf below a collapsing branch out of its place."""
@@ -249,12 +250,8 @@ class _Writer:
         return leaf.hash
 
 
-def _leaf(item: _Change) -> Leaf | None:
-    return None if item.hashed_value is None else Leaf(item.path, item.hashed_value, item.key)
-
-
 def _live(items: list[_Change]) -> list[Leaf]:
-    return [leaf for item in items if (leaf := _leaf(item)) is not None]
+    return [item.leaf for item in items if item.leaf is not None]
 
 
 def _by_nibble(items: list[_Item], depth: int) -> Iterator[tuple[int, list[_Item]]]:

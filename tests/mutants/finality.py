@@ -215,8 +215,8 @@ MUTANTS = (
     mutant(
         "tree-live-node-called-stale",
         _UPDATE,
-        "        if not changed:\n            self._keep(data, branch, depth)",
-        "        if not changed:\n            self.stale.append(key)\n            self._keep(data, branch, depth)",
+        "        if not changed:\n            return",
+        "        if not changed:\n            self.stale.append(key)\n            return",
         _TREE,
         why="the pruner deletes a node that every later state needs",
     ),

@@ -104,7 +104,7 @@ def test_what_is_taken_in_together_is_pruned_together(chain: Chain, other: Chain
 
 
 def test_a_backlog_goes_while_nothing_happens(chain: Chain) -> None:
-    grow(chain, 12)
+    grow(chain, 16)
     chain.database.set_pruning(Pruning.both(KEPT))
     turns: list[int] = []
     chain.database.prune_all(between=lambda: turns.append(waiting(chain)))

@@ -151,9 +151,9 @@ def test_threads_read_whole_states_while_blocks_are_committed_and_pruned(opened:
     def read(place: int) -> None:
         try:
             while not done.is_set() or not reads[place]:
-                state = database.state()
-                expected = chain.states[state.version].entries
                 try:
+                    state = database.state()
+                    expected = chain.states[state.version].entries
                     assert state.get(b"number") == expected[b"number"]
                     assert state.get(b"slot 3") == expected.get(b"slot 3")
                     assert state.get(b"once 140") == expected.get(b"once 140")

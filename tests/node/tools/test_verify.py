@@ -124,7 +124,8 @@ CASES: list[tuple[Damage, str]] = [
     (lambda db: db.put(at(schema.NODE, 3) + b"\x01\x70", b"\0"), "of version 3: no kept state has it"),
     (lambda db: db.put(schema.history_key(b"system.Number:", 3), b"\1"), "state 3: the value of key"),
     (lambda db: db.delete(first(db, schema.STALE, 3)[0]), "would never be pruned"),
-    (lambda db: db.put(schema.stale_key(5, 0, schema.NODE + b"gone"), b""), "stale index: names entry 0x"),
+    (lambda db: db.put(schema.stale_key(5, 0, schema.HISTORY + b"gone"), b""), "stale index: names entry 0x"),
+    (lambda db: db.put(*next(schema.stale_nodes(99, [b"gone"]))), "stale index: names entry 0x"),
 ]
 
 

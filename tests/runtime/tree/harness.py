@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from runtime.proof import EMPTY_ROOT, PATH_BITS, key_path, leaf_hash, node_hash, value_hash
 from runtime.tree import TreeUpdate, root_key, update
-from runtime.tree.nodes import BRANCH, LEAF, RADIX, Branch, decode_leaf
+from runtime.tree.branch import BRANCH, RADIX, Branch
+from runtime.tree.nodes import LEAF, decode_leaf
 
 
 def colliding_keys(count: int = 24, candidates: int = 30_000) -> list[bytes]:
@@ -107,7 +108,7 @@ def _children(key: bytes, branch: Branch) -> list[bytes]:
     depth, place = key[8], key[9:]
     children = []
     for nibble in range(RADIX):
-        if branch.child(nibble) is not None:
+        if branch.child(nibble):
             packed = place[:-1] + bytes([place[-1] | nibble]) if depth % 2 else place + bytes([nibble << 4])
             children.append(branch.versions[nibble].to_bytes(8, "big") + bytes([depth + 1]) + packed)
     return children

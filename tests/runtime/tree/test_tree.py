@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pocl.v1.proof_pb2 import StateProof
 from runtime.proof import EMPTY_ROOT, key_path, leaf_hash, node_hash, value_hash, verify_state_proof
 from runtime.tree import MissingNode, prove, read_root, update
-from runtime.tree.nodes import Branch
+from runtime.tree.branch import Branch, child_of, replace_child
+from runtime.tree.nodes import stored_hash
 from tests.runtime.tree.harness import Nodes, Tree, colliding_keys, model_root
 
 KEYS = colliding_keys()
@@ -249,17 +250,62 @@ def test_wrong_uses_are_errors() -> None:
         prove(tree.nodes, 0, b"x", b"value")
 
 
-@settings(max_examples=60)
-@given(
-    st.dictionaries(
-        st.integers(0, 15), st.tuples(st.integers(0, 2**64 - 1), st.binary(min_size=32, max_size=32))
-    ),
-    st.integers(0, 2**16 - 1),
-)
-def test_a_branch_survives_its_bytes(children: dict[int, tuple[int, bytes]], leaves: int) -> None:
+HASHES = st.binary(min_size=32, max_size=32)
+CHILDREN = st.dictionaries(st.integers(0, 15), st.tuples(st.integers(0, 2**64 - 1), HASHES, st.booleans()))
+"""By nibble: version, hash, and whether it is a leaf."""
+
+
+def branch_of(children: dict[int, tuple[int, bytes, bool]]) -> Branch:
     branch = Branch.empty()
-    for nibble, (version, hash) in children.items():
-        branch.set_child(nibble, version, hash, bool(leaves >> nibble & 1))
+    for nibble, child in children.items():
+        branch.set_child(nibble, *child)
+    branch.hash()
+    return branch
+
+
+@settings(max_examples=60)
+@given(CHILDREN)
+def test_a_branch_survives_its_bytes(children: dict[int, tuple[int, bytes, bool]]) -> None:
+    branch = branch_of(children)
     decoded = Branch.decode(branch.encode())
-    assert decoded.hash() == branch.hash()
+    assert decoded.hash() == decoded.hash_anew() == branch.hash()
     assert decoded == branch
+
+
+@given(CHILDREN, CHILDREN)
+def test_a_changed_branch_has_the_hash_and_bytes_of_one_made_anew(
+    children: dict[int, tuple[int, bytes, bool]], others: dict[int, tuple[int, bytes, bool]]
+) -> None:
+    branch = Branch.decode(branch_of(children).encode())
+    gone = [nibble for nibble in children if nibble not in others]
+    for nibble, child in others.items():
+        branch.set_child(nibble, *child)
+    for nibble in gone[::2]:
+        branch.set_child(nibble, 0, b"", False)
+        del children[nibble]
+    anew = branch_of(children | others)
+    assert branch.hash() == branch.hash_anew() == anew.hash()
+    assert branch.encode() == anew.encode()
+
+
+@given(CHILDREN.filter(lambda children: len(children) > 1), st.data(), HASHES)
+def test_a_child_is_replaced_in_the_bytes_as_in_the_branch(
+    children: dict[int, tuple[int, bytes, bool]], data: st.DataObject, hash: bytes
+) -> None:
+    nibble = data.draw(st.sampled_from(sorted(children)))
+    version, _, leaf = children[nibble]
+    stored = branch_of(children).encode()
+    assert child_of(stored, nibble) == (version.to_bytes(8, "big"), leaf)
+    absent = next((place for place in range(16) if place not in children), None)
+    assert absent is None or child_of(stored, absent) == (b"", False)
+    anew = branch_of(children | {nibble: (7, hash, leaf)})
+    assert replace_child(stored, nibble, (7).to_bytes(8, "big"), hash) == (anew.encode(), anew.hash())
+
+
+def test_a_stored_branch_whose_hashes_contradict_each_other_has_none() -> None:
+    children = {nibble: (1, bytes([nibble]) * 32, nibble % 3 == 0) for nibble in range(0, 16, 2)}
+    stored = branch_of(children).encode()
+    assert stored_hash(stored) == branch_of(children).hash()
+    for place in range(5 + 8 * len(children), len(stored)):
+        changed = stored[:place] + bytes([stored[place] ^ 1]) + stored[place + 1 :]
+        assert stored_hash(changed) == b""
