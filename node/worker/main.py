@@ -1,7 +1,8 @@
 """The worker's process.
 
     python -m node.worker --rpc 127.0.0.1:9944 --token-file FILE --home DIR
-                          [--data DIR] [--threads N] [--behaviour NAME] [--die-with PID]
+                          [--data DIR] [--threads N] [--behaviour NAME[:PARAM=VALUE,...]] [--collusion DIR]
+                          [--die-with PID]
 
 It asks its node who it mines for and what the chain learns, loads its share of the data, compiles the
 model, and then runs the off-chain halves of the pallets on every view of a round. Exit status: 0 after
@@ -25,8 +26,7 @@ from typing import TYPE_CHECKING
 
 from node.errors import PoclError
 from node.lifetime import die_with_parent
-from node.worker import STATUS_UNUSABLE
-from node.worker.behaviours import BEHAVIOURS, HONEST, behave
+from node.worker import HONEST, STATUS_UNUSABLE
 from node.worker.connection import Connection, Miner, ask_who_i_am, read_token
 from node.worker.context import NodeContext
 from node.worker.learning.architectures import architecture_of
@@ -35,6 +35,7 @@ from node.worker.view_feed import ViewFeed
 from pallets import offchain
 
 if TYPE_CHECKING:
+    from node.worker.behaviours import Behaviour
     from node.worker.learning.learner import TaskLearner
 
 log = logging.getLogger("pocl.worker")
@@ -71,11 +72,12 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
             connection, account=miner.account, genesis_hash=miner.genesis_hash, home=options.home
         )
         context.report(round=0, state="starting")
+        behaviour = _behaviour(options)
         feed = ViewFeed(connection)
         learner = _make_learner(options, miner, feed)
         log.info("ready: miner %d of %d with %d records", miner.index, miner.miners, learner.share_size)
         context.report(round=0, state="idle")
-        halves = offchain.Miner(context, behave(options.behaviour, learner))
+        halves = _make_miner(behaviour, options, context, learner)
         feed.start()
         while (view := feed.take()) is not None:
             halves.step(view)
@@ -85,6 +87,28 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
             context.report(round=0, state="failed", error=str(error))
         return STATUS_UNUSABLE
     return 0
+
+
+def _behaviour(options: argparse.Namespace) -> Behaviour | None:
+    """Return how to misbehave, or None. Raise BehaviourError, before anything is loaded that takes long."""
+    if options.behaviour == HONEST:
+        return None
+    from node.worker import behaviours
+
+    return behaviours.parse(options.behaviour)
+
+
+def _make_miner(
+    behaviour: Behaviour | None, options: argparse.Namespace, context: NodeContext, learner: TaskLearner
+) -> offchain.Half:
+    if behaviour is None:
+        return offchain.Miner(context, learner)
+    from node.worker import behaviours
+
+    accomplices = behaviours.alone(context.account)
+    if options.collusion is not None:
+        accomplices = behaviours.FolderCollusion(options.collusion, context.account, context.genesis_hash)
+    return behaviour.miner(behaviours.Seat(context, learner, accomplices))
 
 
 def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> TaskLearner:
@@ -139,7 +163,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", required=True, type=Path, help="folder of the worker's private files")
     parser.add_argument("--data", type=Path, help="folder of the chain's data set (cifar10, npz)")
     parser.add_argument("--threads", type=_positive, help="threads of TensorFlow (default: its own choice)")
-    parser.add_argument("--behaviour", choices=sorted(BEHAVIOURS), default=HONEST, help="for experiments")
+    parser.add_argument(
+        "--behaviour", default=HONEST, metavar="NAME[:PARAM=VALUE,...]", help="for experiments"
+    )
+    parser.add_argument("--collusion", type=Path, metavar="DIR", help="folder shared with accomplices")
     parser.add_argument("--die-with", type=int, metavar="PID", help="stop when this parent process ends")
     return parser.parse_args(arguments)
 
