@@ -54,6 +54,7 @@ class SmallLearner:
         self.seed = seed
         self.steps = steps
         self.rate = rate
+        self.trained = 0
         self.predict_calls: list[int] = []
         """Records of each call of `predict`."""
 
@@ -71,6 +72,7 @@ class SmallLearner:
         )
 
     def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
+        self.trained += 1
         kernel, bias = (tensor.copy() for tensor in self._model(global_model))
         held_out = self._test_indices(round, 10)
         chosen = np.setdiff1d(np.arange(len(self.labels)), held_out)

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
 
 from node.worker.behaviours.attacker import Labels, Records, Seat, one_of, pack, within
-from node.worker.behaviours.models import disguised
+from node.worker.behaviours.models import disguised, moved, noise_like
 from node.worker.behaviours.pooling import Pooler
 from pallets.aggregation.fixed_point import fedavg
 from pallets.offchain import Half, Trained
+from pocl.v1.rounds_service_pb2 import RoundView
 
 NOISE, REAL = "noise", "real"
 
-_CONSIDERED = 2000
+_NOISY_JUDGES, _JUDGE_DROP = 8, 0.1
+_JUDGE_NOISE = tuple(0.5**halvings for halvings in range(8))
+"""Noise, in deviations of each tensor, to try for them."""
+
+_CONSIDERED = 1000
 """Records among which a round's are looked for."""
 
 
@@ -31,9 +37,10 @@ class ColludingTests:
 
     `records` is `real`: own records, with their true labels, on which the pooled model is right; or `noise`:
     made up ones, labelled by the pooled model. Of either those are taken that honest models have wrong most
-    often, which the accomplices' single models and the global model tell. A rule of voting may leave out owners
-    on whose records the others do too badly, so they are no harder than `depth` of the chain's screen_margin_bp
-    below the usual (a large number: as hard as there are). `disguise`, a part of each tensor's deviation, hides
+    often, which the accomplices' single models and the pooled one under noise tell. A rule of voting may leave
+    out owners on whose records the others do too badly, so they are no harder than `depth` of the chain's
+    screen_margin_bp below the usual (a large number: as hard as there are); how far below they came out, each
+    tally tells, and the next records are chosen by that. `disguise`, a part of each tensor's deviation, hides
     under noise that all accomplices submit one model.
     """
 
@@ -56,6 +63,22 @@ class _Colluder(Pooler):
         super().__init__(seat)
         self._rule = rule
         self._pool: tuple[int, Trained, dict[bytes, bytes]] | None = None
+        self._tallied = 0
+        self._correction = 0.0
+
+    def step(self, view: RoundView) -> None:
+        """Look at a view; from a tally learn how hard the records were."""
+        if view.HasField("tally") and view.round > self._tallied:
+            self._tallied = view.round
+            gap = shortfall(view, self.account)
+            if gap is not None:
+                missed = self._wanted(view) - gap
+                self._correction = min(1.0, max(-1.0, self._correction + missed))
+        super().step(view)
+
+    def _wanted(self, view: RoundView) -> float:
+        """Return how far below the usual accuracy the records are to be."""
+        return self._rule.depth * view.config.screen_margin_bp / 10_000
 
     def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
         """Return the pooled model."""
@@ -70,15 +93,13 @@ class _Colluder(Pooler):
         with work.timed("train_ms", "training"):
             _, models = self._pooled_once(global_model, round, lambda: False)
         pool = pool_of(models)
-        # The own model has been trained on the own records: how hard they are only others tell.
-        judges = [models[account] for account in sorted(models) if account != self.account]
-        judges.append(global_model)
+        judges = self._judges(round, pool, models)
         inputs, labels = self._sample(round)
         usual = float(self._easy(judges, inputs, labels).mean())
         if self._rule.records == NOISE:
             inputs = noise_records(inputs, len(inputs), self.rng("noise-records", round))
             labels = self._labels(pool, inputs)
-        target = usual - self._rule.depth * view.config.screen_margin_bp / 10_000
+        target = usual - self._wanted(view) - self._correction
         right = self._labels(pool, inputs) == labels
         chosen = hardest(np.flatnonzero(right), self._easy(judges, inputs, labels), count, target)
         if len(chosen) < count:
@@ -92,6 +113,22 @@ class _Colluder(Pooler):
         if self._pool is None or self._pool[0] != round:
             self._pool = round, *self.pooled(global_model, round, deadline)
         return self._pool[1], self._pool[2]
+
+    def _judges(self, round: int, pool: bytes, models: dict[bytes, bytes]) -> list[bytes]:
+        """Return models that err where honest ones may.
+
+        The own model is none of them: it has been trained on the own records. The pooled one under as much
+        noise as costs it some points errs where it was nearly wrong.
+        """
+        rng = self.rng("judges", round)
+        enough = self.own_accuracy(pool) - _JUDGE_DROP
+        draws = [noise_like(pool, rng) for _ in range(_NOISY_JUDGES)]
+        factor = next(
+            (factor for factor in _JUDGE_NOISE if self.own_accuracy(moved(pool, draws[0], factor)) >= enough),
+            _JUDGE_NOISE[-1],
+        )
+        single = [models[account] for account in sorted(models) if account != self.account]
+        return [*single, *(moved(pool, noise, factor) for noise in draws)]
 
     def _sample(self, round: int) -> tuple[Records, Labels]:
         """Return own records among which to look for the round's."""
@@ -107,6 +144,20 @@ class _Colluder(Pooler):
         right = [self._labels(model, inputs) == labels for model in judges]
         easy: npt.NDArray[np.float64] = np.mean(right, axis=0)
         return easy
+
+
+def shortfall(view: RoundView, owner: bytes) -> float | None:
+    """Return how far the median accuracy on an owner's records was below the median of that figure over all
+    owners (pallets/vote/tally.py, `screened`), or None when nobody was ranked on them.
+    """
+    right: dict[bytes, list[int]] = {}
+    for miner in view.tally.miners:
+        for score in miner.scores:
+            right.setdefault(score.owner, []).append(score.correct)
+    if owner not in right:
+        return None
+    figures = {account: median(numbers) for account, numbers in right.items()}
+    return (median(figures.values()) - figures[owner]) / view.config.test_records
 
 
 def pool_of(models: dict[bytes, bytes]) -> bytes:

@@ -59,7 +59,7 @@ def test_another_chain_is_another_matter(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_names_nobody_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="accounts: cannot be read .* one address a line"):
+    with pytest.raises(ConfigError, match=r"accounts: cannot be read .* one address a line"):
         FolderCollusion(tmp_path, ALICE.public, GENESIS)
     (tmp_path / "accounts").write_text("alice\n")
     with pytest.raises(ConfigError, match="accounts: 'alice' is not an address"):
