@@ -20,6 +20,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,7 +36,6 @@ from node.worker.view_feed import ViewFeed
 from pallets import offchain
 
 if TYPE_CHECKING:
-    from node.worker.behaviours import Behaviour
     from node.worker.learning.learner import TaskLearner
 
 log = logging.getLogger("pocl.worker")
@@ -72,12 +72,12 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
             connection, account=miner.account, genesis_hash=miner.genesis_hash, home=options.home
         )
         context.report(round=0, state="starting")
-        behaviour = _behaviour(options)
+        cheat = _cheat(options, context)
         feed = ViewFeed(connection)
         learner = _make_learner(options, miner, feed)
         log.info("ready: miner %d of %d with %d records", miner.index, miner.miners, learner.share_size)
         context.report(round=0, state="idle")
-        halves = _make_miner(behaviour, options, context, learner)
+        halves = cheat(learner) if cheat is not None else offchain.Miner(context, learner)
         feed.start()
         while (view := feed.take()) is not None:
             halves.step(view)
@@ -89,26 +89,19 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
     return 0
 
 
-def _behaviour(options: argparse.Namespace) -> Behaviour | None:
-    """Return how to misbehave, or None. Raise BehaviourError, before anything is loaded that takes long."""
+def _cheat(
+    options: argparse.Namespace, context: NodeContext
+) -> Callable[[TaskLearner], offchain.Half] | None:
+    """Return what makes a miner that misbehaves, None for an honest one. Raise ConfigError."""
     if options.behaviour == HONEST:
         return None
     from node.worker import behaviours
 
-    return behaviours.parse(options.behaviour)
-
-
-def _make_miner(
-    behaviour: Behaviour | None, options: argparse.Namespace, context: NodeContext, learner: TaskLearner
-) -> offchain.Half:
-    if behaviour is None:
-        return offchain.Miner(context, learner)
-    from node.worker import behaviours
-
+    behaviour = behaviours.parse(options.behaviour)
     accomplices = behaviours.alone(context.account)
     if options.collusion is not None:
         accomplices = behaviours.FolderCollusion(options.collusion, context.account, context.genesis_hash)
-    return behaviour.miner(behaviours.Seat(context, learner, accomplices))
+    return lambda learner: behaviour.miner(behaviours.Seat(context, learner, accomplices))
 
 
 def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> TaskLearner:

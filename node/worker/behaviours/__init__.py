@@ -12,7 +12,7 @@ an honest miner's path: a worker loads this package only when it is told to misb
 from node.worker import HONEST
 from node.worker.behaviours.attacker import Attacker, Behaviour, DataLearner, NotYet, Seat
 from node.worker.behaviours.collusion import Collusion, FolderCollusion, Gang, alone, write_accounts
-from node.worker.behaviours.registry import BehaviourError, make, names, parameters, parse
+from node.worker.behaviours.registry import BehaviourError, make, names, parameters, parse, word
 
 __all__ = [
     "HONEST",
@@ -30,5 +30,6 @@ __all__ = [
     "names",
     "parameters",
     "parse",
+    "word",
     "write_accounts",
 ]

@@ -2,6 +2,7 @@
 
     make("sign_flip", {"scale": 10})        from a table of parameters, as an experiment's file has it
     parse("sign_flip:scale=10,max_drop=0.02")   from a word of a command line
+    word("sign_flip", {"scale": 10})        back to such a word, "sign_flip:scale=10"
     make("alie").miner(Seat(context, learner, collusion))
 
 Beside those below, an installed package may bring its own: an entry point in the group `pocl.behaviours`,
@@ -114,6 +115,16 @@ def parse(text: str) -> Behaviour:
             raise BehaviourError(f"behaviour {text}: {part!r} is not PARAM=VALUE, each once")
         params[key] = value
     return make(name, params)
+
+
+def word(name: str, params: Mapping[str, object] | None = None) -> str:
+    """Return the word that `parse` reads as these: how a worker is told. Raise BehaviourError as `make` does."""
+    make(name, params)
+    parts = [
+        f"{key}={str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in (params or {}).items()
+    ]
+    return f"{name}:{','.join(parts)}" if parts else name
 
 
 def _behaviour(name: str) -> type[Any]:

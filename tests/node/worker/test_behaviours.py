@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
-from node.worker.behaviours import BehaviourError, Seat, make, names, parameters, parse
+from node.worker.behaviours import BehaviourError, Seat, make, names, parameters, parse, word
 from node.worker.behaviours import registry as registry_module
 from node.worker.behaviours.colluding_tests import hardest, noise_records
 from node.worker.behaviours.estimates import Alie, largest_z
@@ -47,6 +47,9 @@ def test_parameters_come_from_a_table_or_from_a_word():
     assert make("sign_flip", {"scale": 10}) == parse("sign_flip:scale=10") == SignFlip(scale=10.0)
     assert make("scaled") == parse("scaled") == Scaled()
     assert make("label_flip", {"tests": True}) == parse("label_flip:tests=true")
+    params = {"tests": True, "part": 0.5, "source": 1, "target": 2}
+    assert parse(word("label_flip", params)) == make("label_flip", params)
+    assert word("knn") == "knn"
     assert parameters("alie") == {"z": 0.0, "max_drop": 1.0}
 
 
