@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,6 +149,24 @@ def test_the_honest_behaviour_is_the_miner_itself(node):
     assert type(miner) is Miner
     assert miner.work.learner is learner
     assert miner.context is node
+
+
+def test_the_documentation_lists_every_behaviour_with_its_parameters():
+    text = (Path(__file__).parents[3] / "docs/experiments.md").read_text(encoding="utf-8")
+    for name in set(names()) - {"honest"}:
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` | "))
+        assert all(f"`{parameter}`" in row for parameter in parameters(name)), row
+
+
+def test_the_example_of_the_documentation_behaves_as_it_says(node):
+    text = (Path(__file__).parents[3] / "docs/experiments.md").read_text(encoding="utf-8")
+    source = next(block for block in text.split("```")[1::2] if "class Boaster" in block)
+    space: dict = {}
+    exec(compile(source.removeprefix("python"), "docs/experiments.md", "exec", dont_inherit=True), space)
+    learner = SmallLearner(0)
+    boaster = space["Boaster"](factor=3).miner(Seat.single(node, learner))
+    honest = learner.train(learner.initial_model(), 1, never)
+    assert boaster.train(learner.initial_model(), 1, never).sample_count == 3 * honest.sample_count
 
 
 # What an attack does to a model
