@@ -14,7 +14,7 @@ from pocl.v1.vote_pb2 import VoteCall
 
 @dataclass(frozen=True)
 class BallotStuffing:
-    """Train nothing less than others, and vote: accomplices first, then the honest ones, the best of them last.
+    """Train honestly, and rank accomplices first, then the others, the best of them last.
 
     When the chain refuses that ballot, cast the true one: without any ballot a miner is no candidate.
     """
