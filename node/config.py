@@ -27,8 +27,9 @@ class NodeConfig:
 
     `data_path` is the folder of the data sets that need one (cifar10, npz). `pruning` says of
     how many final blocks state and body are kept. `worker_threads` limits the training
-    process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way, for
-    demonstrations on a devnet alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
+    process; None leaves it to TensorFlow. `worker_behaviour` makes the worker misbehave in a named way
+    (docs/experiments.md), with the accomplices of the folder `worker_collusion`, for demonstrations on a devnet
+    alone. A validator may wait `wait_for_worker_s` seconds for its worker before it takes
     part in consensus, so that a new chain does not open its first round while nobody can train yet. A node without
     blocks gets the state of `checkpoint` instead of all blocks before it. Metrics are served on `prometheus_port`; None
     for none.
@@ -57,6 +58,7 @@ class NodeConfig:
     worker: bool = True
     worker_threads: int | None = None
     worker_behaviour: str = "honest"
+    worker_collusion: Path | None = None
     wait_for_worker_s: int = 0
     ready_file: Path | None = None
     checkpoint: Checkpoint | None = None

@@ -65,6 +65,8 @@ class WorkerProcess:
         self._command = [sys.executable, "-m", "node.worker", "--rpc", rpc_address]
         self._command += ["--token-file", str(worker_token_file(base)), "--home", str(worker_folder(base))]
         self._command += ["--behaviour", config.worker_behaviour, "--die-with", str(os.getpid())]
+        if config.worker_collusion is not None:
+            self._command += ["--collusion", str(config.worker_collusion)]
         if config.data_path is not None:
             self._command += ["--data", str(config.data_path)]
         if config.worker_threads is not None:

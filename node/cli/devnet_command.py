@@ -55,8 +55,9 @@ from pocl.keys import Keypair
 @click.option(
     "--behaviour",
     multiple=True,
-    metavar="NAME=CHEAT",
-    help="Make a node's worker cheat, such as bob=knn; may be repeated.",
+    metavar="NODE=CHEAT[:PARAM=VALUE,...]",
+    help="Make a node's worker cheat, such as bob=knn or dave=sign_flip:scale=10; may be repeated. "
+    "Those with the same cheat help each other.",
 )
 def command(
     validators: int,
@@ -113,12 +114,18 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 def _behaviours(given: tuple[str, ...], validators: int) -> dict[str, str]:
+    if not given:
+        return {}
+    # What cheats are made of is loaded by those alone who ask for one.
+    from node.worker.behaviours import parse as check_behaviour
+
     names = [dev_name(index) for index in range(validators)]
     behaviours = {}
     for text in given:
         name, separator, cheat = text.partition("=")
         if not separator or not cheat or name not in names:
             raise ConfigError(f"--behaviour {text} is not NODE=CHEAT with a node among {', '.join(names)}")
+        check_behaviour(cheat)  # before nodes are started, not when a worker stops
         behaviours[name] = cheat
     return behaviours
 

@@ -59,6 +59,7 @@ class _Options:
     ready_file: Path | None
     checkpoint: str | None
     worker_behaviour: str
+    worker_collusion: Path | None
     die_with: int | None
 
 
@@ -130,6 +131,12 @@ def dev_key_flags(function: _Command) -> _Command:
     help="Start a node without blocks from the state of this final block, which you trust.",
 )
 @click.option("--worker-behaviour", default="honest", hidden=True, help="A cheat to demonstrate on a devnet.")
+@click.option(
+    "--worker-collusion",
+    type=click.Path(path_type=Path),
+    hidden=True,
+    help="A folder in which cheats help each other.",
+)
 @click.option("--die-with", type=int, metavar="PID", hidden=True, help="Stop when this parent process ends.")
 def command(**options: Any) -> int:
     """Run a node until it is told to stop (Ctrl-C or SIGTERM).
@@ -188,6 +195,7 @@ def make_config(given: _Options, temporary: Path | None = None) -> NodeConfig:
         worker=key is not None and not given.no_worker,
         worker_threads=given.worker_threads,
         worker_behaviour=given.worker_behaviour,
+        worker_collusion=given.worker_collusion,
         wait_for_worker_s=given.wait_for_worker,
         ready_file=given.ready_file,
         checkpoint=None if given.checkpoint is None else _checkpoint(given.checkpoint),

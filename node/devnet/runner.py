@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ _POLL_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class DevnetOptions:
-    """What a devnet is asked for. `behaviours` maps a node's name to its worker's behaviour."""
+    """What a devnet is asked for. `behaviours` maps a node's name to its worker's behaviour, NAME or NAME:PARAMS;
+    those of one name are accomplices."""
 
     spec: ChainSpec
     validators: int
@@ -77,6 +78,7 @@ class Devnet:
     def start(self) -> None:
         """Start every node and wait until all answer. Raise DevnetError when one does not."""
         _claim(self.options.base_path)
+        _introduce_accomplices(self.options.base_path, self.options.behaviours, self.nodes)
         spec_file = self.options.base_path / "chain-spec.json"
         self.spec.save(spec_file)
         first, *others = self.nodes
@@ -104,7 +106,9 @@ class Devnet:
             own = options.spec.learning["dataset"] == OWN
             flags += ["--data", str(options.data_path / node.name if own else options.data_path)]
         if node.name in options.behaviours:
-            flags += ["--worker-behaviour", options.behaviours[node.name]]
+            behaviour = options.behaviours[node.name]
+            flags += ["--worker-behaviour", behaviour]
+            flags += ["--worker-collusion", str(collusion_folder(options.base_path, behaviour))]
         return flags
 
     def follow(self) -> dict[str, Any]:
@@ -189,6 +193,27 @@ def run_devnet(options: DevnetOptions, display: Display) -> dict[str, Any]:
     with Devnet(options, display) as devnet:
         devnet.start()
         return devnet.follow()
+
+
+def collusion_folder(base_path: Path, behaviour: str) -> Path:
+    """Return the folder in which the workers of a behaviour help each other."""
+    return base_path / "collusion" / behaviour.partition(":")[0]
+
+
+def _introduce_accomplices(
+    base_path: Path, behaviours: Mapping[str, str], nodes: Sequence[NodeProcess]
+) -> None:
+    """Make the folders of accomplices before their workers look for them. Raise ConfigError."""
+    gangs: dict[Path, list[bytes]] = {}
+    for node in nodes:
+        if node.name in behaviours:
+            folder = collusion_folder(base_path, behaviours[node.name])
+            gangs.setdefault(folder, []).append(Keypair.from_uri(node.uri).public)
+    if gangs:
+        from node.worker.behaviours.collusion import write_accounts
+
+        for folder, accounts in gangs.items():
+            write_accounts(folder, accounts)
 
 
 def _claim(base_path: Path) -> None:

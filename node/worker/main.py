@@ -1,7 +1,8 @@
 """The worker's process.
 
     python -m node.worker --rpc 127.0.0.1:9944 --token-file FILE --home DIR
-                          [--data DIR] [--threads N] [--behaviour NAME] [--die-with PID]
+                          [--data DIR] [--threads N] [--behaviour NAME[:PARAM=VALUE,...]] [--collusion DIR]
+                          [--die-with PID]
 
 It asks its node who it mines for and what the chain learns, loads its share of the data, compiles the
 model, and then runs the off-chain halves of the pallets on every view of a round. Exit status: 0 after
@@ -19,14 +20,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from node.errors import PoclError
 from node.lifetime import die_with_parent
-from node.worker import STATUS_UNUSABLE
-from node.worker.behaviours import BEHAVIOURS, HONEST, behave
+from node.worker import HONEST, STATUS_UNUSABLE
 from node.worker.connection import Connection, Miner, ask_who_i_am, read_token
 from node.worker.context import NodeContext
 from node.worker.learning.architectures import architecture_of
@@ -71,11 +72,12 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
             connection, account=miner.account, genesis_hash=miner.genesis_hash, home=options.home
         )
         context.report(round=0, state="starting")
+        cheat = _cheat(options, context)
         feed = ViewFeed(connection)
         learner = _make_learner(options, miner, feed)
         log.info("ready: miner %d of %d with %d records", miner.index, miner.miners, learner.share_size)
         context.report(round=0, state="idle")
-        halves = offchain.Miner(context, behave(options.behaviour, learner))
+        halves = cheat(learner) if cheat is not None else offchain.Miner(context, learner)
         feed.start()
         while (view := feed.take()) is not None:
             halves.step(view)
@@ -85,6 +87,21 @@ def _work(options: argparse.Namespace, connection: Connection) -> int:
             context.report(round=0, state="failed", error=str(error))
         return STATUS_UNUSABLE
     return 0
+
+
+def _cheat(
+    options: argparse.Namespace, context: NodeContext
+) -> Callable[[TaskLearner], offchain.Half] | None:
+    """Return what makes a miner that misbehaves, None for an honest one. Raise ConfigError."""
+    if options.behaviour == HONEST:
+        return None
+    from node.worker import behaviours
+
+    behaviour = behaviours.parse(options.behaviour)
+    accomplices = behaviours.alone(context.account)
+    if options.collusion is not None:
+        accomplices = behaviours.FolderCollusion(options.collusion, context.account, context.genesis_hash)
+    return lambda learner: behaviour.miner(behaviours.Seat(context, learner, accomplices))
 
 
 def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> TaskLearner:
@@ -139,7 +156,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", required=True, type=Path, help="folder of the worker's private files")
     parser.add_argument("--data", type=Path, help="folder of the data that the task needs")
     parser.add_argument("--threads", type=_positive, help="threads of TensorFlow (default: its own choice)")
-    parser.add_argument("--behaviour", choices=sorted(BEHAVIOURS), default=HONEST, help="for experiments")
+    parser.add_argument(
+        "--behaviour", default=HONEST, metavar="NAME[:PARAM=VALUE,...]", help="for experiments"
+    )
+    parser.add_argument("--collusion", type=Path, metavar="DIR", help="folder shared with accomplices")
     parser.add_argument("--die-with", type=int, metavar="PID", help="stop when this parent process ends")
     return parser.parse_args(arguments)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from node.worker.behaviours import NearestNeighbour
+from node.worker.behaviours import Seat
+from node.worker.behaviours.knn import NearestNeighbour
 from pallets.aggregation.fixed_point import read_model, write_model
 from pallets.offchain import BlobUnavailable, Half, Learner, Miner, Trained
 from tests.round_network import MinerNode
@@ -14,7 +15,7 @@ from tests.round_network import MinerNode
 
 def nearest_neighbour(node: MinerNode, learner: Learner) -> Half:
     """Commit to an untrained model, answer by the nearest neighbour: the devnet's behaviour `knn`."""
-    return Miner(node, NearestNeighbour(learner))
+    return NearestNeighbour(Seat.single(node, learner))
 
 
 def nan_weights(node: MinerNode, learner: Learner) -> Half:

@@ -17,6 +17,7 @@ Everything is drawn from (task's seed, miner's index, round), so a restarted wor
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,12 @@ class TaskLearner:
     def own_data(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Return the share: inputs [N, *input_shape] and labels uint8[N]."""
         return self._share.inputs, self._share.labels
+
+    def relabelled(self, labels: npt.NDArray[np.uint8]) -> TaskLearner:
+        """Return a learner of the same records under other labels, uint8[N]: for experiments."""
+        other = copy.copy(self)
+        other._share = Samples(self._share.inputs, labels)
+        return other
 
     def warm_up(self) -> None:
         """Compile training and prediction before the first round needs them."""

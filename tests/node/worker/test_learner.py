@@ -267,3 +267,13 @@ def test_the_papers_network_learns_cifar10_within_a_round() -> None:
     trained = learner.train(learner.initial_model(), 1, lambda: next(batches) > 120)
     # With Keras' own momentum of batch normalisation it would be near chance.
     assert learner.evaluate(trained.weights) > 0.25
+
+
+def test_a_relabelled_learner_has_the_same_records_under_other_labels(npz: TaskLearner) -> None:
+    inputs, labels = npz.own_data()
+    other = npz.relabelled(np.zeros_like(labels))
+    assert other.own_data()[0] is inputs
+    assert not other.own_data()[1].any()
+    assert npz.own_data()[1] is labels, "the learner itself is as it was"
+    model = other.train(npz.initial_model(), 1, never).weights
+    assert other.predict(model, npz.test_set(1, 10)[0]) == bytes(10), "it has learnt the other labels"

@@ -100,3 +100,15 @@ def test_a_worker_without_a_token_or_a_validator_is_one_line(
     assert status == 2
     assert "token: the token cannot be read: " in log
     assert len(log.splitlines()) == 1
+
+
+def test_a_behaviour_that_cannot_be_used_is_one_line(command: list[str], tmp_path: Path) -> None:
+    for given, problem in (
+        (["--behaviour", "nice"], "there is no behaviour 'nice'"),
+        (["--behaviour", "knn:k=3"], "behaviour knn has no parameter 'k'"),
+        (["--behaviour", "alie", "--collusion", str(tmp_path)], f"{tmp_path}/accounts: cannot be read"),
+    ):
+        status, log = run([*command, *given])
+        assert status == 2
+        assert problem in log
+        assert len(log.splitlines()) == 1
