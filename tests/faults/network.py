@@ -188,6 +188,9 @@ class Validator:
         try:
             key = self.consensus_log.stat().st_ino
             if self._abstains[0] != key:
+                if not self._abstains[0]:
+                    # Its first log: until now it could not vote, however long it was up.
+                    self.ready_at = max(self.ready_at, time.monotonic())
                 self._abstains = key, read_log(self.consensus_log)[0]
         except (OSError, NodeStartError):
             return None  # There is none, or it was damaged.
