@@ -4,7 +4,8 @@ It is the `learning` section of the chain spec. Its canonical bytes are part of 
 `model_propose.Task`), so every worker reads it from the chain and none can train something else by mistake.
 Numbers that are not whole (learning rate, alpha) are decimal strings: the canonical bytes hold no floats.
 
-    dataset         digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own arrays)
+    dataset         digits | noisy-digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own
+                    arrays)
     partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a
                     seed
     architecture    digits-cnn | paper-cnn | mlp (node/worker/learning/architectures.py)
@@ -25,7 +26,7 @@ from node.errors import ChainSpecError
 from node.json_fields import Fields, shown
 from pallets.round.config import MAX_CLASSES
 
-DATASETS = ("digits", "cifar10", "npz")
+DATASETS = ("digits", "noisy-digits", "cifar10", "npz")
 PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
 ARCHITECTURES = ("digits-cnn", "paper-cnn", "mlp")
 OPTIMIZERS = ("adam", "sgd")
@@ -34,8 +35,8 @@ INPUT_DTYPES = ("uint8", "float32")
 MIN_IMAGE_SIDE = 8
 """Both convolutional networks halve an image up to three times."""
 
-_SHAPES = {"digits": (16, 16, 1), "cifar10": (32, 32, 3)}
-_CLASSES = 10  # of both data sets that come by name
+_SHAPES = {"digits": (16, 16, 1), "noisy-digits": (8, 8, 1), "cifar10": (32, 32, 3)}
+_CLASSES = 10  # of all data sets that come by name
 _MAX_SEED = 2**53 - 1  # what every JSON reader keeps exactly
 _MAX_INPUTS = 2**24
 _DECIMAL = r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,9})?"
