@@ -16,7 +16,8 @@ the whole experiment are drawn. Curves, phases and participation are those of th
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,7 @@ def _share_wins(title: str, runs: Sequence[Run]) -> Figure:
     axes.set_xlabel("share of the samples trained on (%)")
     axes.set_ylabel(f"rounds won of {len(runs[0]['rounds'])} (mean over seeds)")
     axes.set_ylim(bottom=-0.5)
+    axes.set_xlim(left=0)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
     return figure
@@ -230,13 +232,10 @@ def _matrix(title: str, varied: Sequence[str], cells: Sequence[Sequence[Run]]) -
     across = {runs[0]["cell"]: _rest(runs[0], varied[1:]) for runs in cells}
     columns = list(dict.fromkeys(across.values()))
     placed = {(value_label(runs[0]["values"][varied[0]]), across[runs[0]["cell"]]): runs for runs in cells}
-    panels = {"final accuracy": _accuracy_percent}
-    others = sorted({name for runs in cells for name in runs[0]["summary"]["groups"]} - {HONEST_GROUP})
-    for group in others:
-        panels[f"rounds won by one of the {group} (%)"] = lambda runs, group=group: _wins(runs, group)
-        panels[f"income of one of the {group}, honest miner = 100"] = lambda runs, group=group: _income(
-            runs, group
-        )
+    panels: dict[str, Callable[[Sequence[Run]], float]] = {"final accuracy (%)": _accuracy_percent}
+    for group in _attackers(cells):
+        panels[f"rounds won by a miner of group {group} (%)"] = partial(_wins, name=group)
+        panels[f"income of a miner of group {group} (an honest one: 100)"] = partial(_income, name=group)
     width = max(5.0, 2.5 + _CELL_SIZE * len(columns))
     height = max(2.6, 1.8 + 0.4 * len(rows) + 0.05 * max(map(len, columns)))
     figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
@@ -247,7 +246,7 @@ def _matrix(title: str, varied: Sequence[str], cells: Sequence[Sequence[Run]]) -
             [value(placed[row, column]) if (row, column) in placed else float("nan") for column in columns]
             for row in rows
         ]
-        image = axes.imshow(values, aspect="auto", cmap="viridis" if name == "final accuracy" else "magma")
+        image = axes.imshow(values, aspect="auto", cmap="viridis" if name.startswith("final") else "magma")
         for y, line in enumerate(values):
             for x, number in enumerate(line):
                 axes.text(
@@ -263,9 +262,21 @@ def _matrix(title: str, varied: Sequence[str], cells: Sequence[Sequence[Run]]) -
         axes.set_yticks(range(len(rows)), rows, fontsize="small")
         axes.set_xlabel(", ".join(varied[1:]), fontsize="small")
         axes.set_ylabel(varied[0], fontsize="small")
-        axes.set_title(name + (" (%)" if name == "final accuracy" else ""), fontsize="medium")
+        axes.set_title(name, fontsize="medium")
         figure.colorbar(image, ax=axes)
     return figure
+
+
+def _attackers(cells: Sequence[Sequence[Run]]) -> list[str]:
+    """Return the groups that misbehave in some cell."""
+    return sorted(
+        {
+            miner["group"]
+            for runs in cells
+            for miner in runs[0]["miners"]
+            if miner["behaviour"] != HONEST_GROUP
+        }
+    )
 
 
 def _ink(image: Any, value: float) -> str:
@@ -331,6 +342,8 @@ def _colour(run: Run, miner: int) -> Any:
 
 
 def _miner_label(miner: Mapping[str, Any]) -> str:
+    if miner["group"] == HONEST_GROUP:
+        return str(miner["miner"])
     return (
-        f"{miner['miner']}" if miner["group"] == HONEST_GROUP else f"{miner['miner']} ({miner['behaviour']})"
+        f"{miner['miner']} ({miner['group'] if miner['behaviour'] == HONEST_GROUP else miner['behaviour']})"
     )
