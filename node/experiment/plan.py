@@ -229,7 +229,7 @@ def _cell(
     where = f"{source}, cell {label_of(values)}" if values else source
     fields = PlanFields(where, "", changed)
     miners = fields.integer("miners", 1, MAX_DEV_ACCOUNTS)
-    spec = with_validators(base, miners).to_dict()
+    spec = deepcopy(with_validators(base, miners).to_dict())  # its tables are shared with the base
     for name, value in fields.table("spec").values.items():
         _set(spec, name, value, f"{where}: spec.{name}")
     parse(spec, where)

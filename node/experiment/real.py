@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -95,6 +96,8 @@ def run_real(job: Real, progress: Callable[[], None]) -> dict[str, Any]:
         )  # fmt: skip
         cpu = sum(_cpu_seconds(node.process.pid) for node in devnet.nodes if node.process is not None)
     shutil.rmtree(job.base_path, ignore_errors=True)
+    with suppress(OSError):
+        job.base_path.parent.rmdir()  # the last run's folder was in it
     finality = summary["finality_ms"]
     return {
         "result": result | {"finality_ms": finality},
