@@ -13,7 +13,7 @@ happens: that changes nothing, since records, weights and models are shown by th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ from runtime.frame.errors import RuntimeFault
 KEEP_ROUNDS = 2
 """Rounds whose blobs and files a node holds, the current one included; the current model stays in any case."""
 
-_SERVED_FROM = {AFTER_TRAIN: PREDICT, AFTER_REVEAL: VOTE, PUBLIC: PHASE_NONE}
+_SERVED_FROM: Mapping[int, int] = {AFTER_TRAIN: PREDICT, AFTER_REVEAL: VOTE, PUBLIC: PHASE_NONE}
 
 Place = tuple[Keypair, str, str, int]
 """One call: who, pallet, function, round."""

@@ -126,7 +126,7 @@ def phases_ms(number: int, view: RoundView, seen: Observation) -> dict[str, int]
     changes = [change for change in seen.phase_changes if change.round == number]
     ends = [change.timestamp_ms for change in changes[1:]] + [view.summary.ended_ms]
     return {
-        Phase.Name(change.phase).lower(): end - change.timestamp_ms  # type: ignore[arg-type]
+        Phase.Name(change.phase).lower(): end - change.timestamp_ms
         for change, end in zip(changes, ends, strict=True)
     }
 
@@ -137,7 +137,7 @@ def _miner_round(
     report = seen.reports.get(number, {}).get(members.names[index])
     tally = next((entry for entry in view.tally.miners if entry.miner == members.accounts[index]), None)
     measured = report is not None and report.HasField("local_accuracy")
-    delivered = [] if row is None else [name for name in DELIVERIES if row.HasField(name)]  # type: ignore[arg-type]
+    delivered = [] if row is None else [name for name in DELIVERIES if row.HasField(name)]
     return {
         "miner": index,
         "delivered": delivered,
@@ -152,7 +152,7 @@ def _miner_round(
 
 
 def _miners(cell: Cell, members: Members, rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for index, account in enumerate(members.accounts):
         group = cell.group_of(index)
         own = [round["miners"][index] for round in rounds]

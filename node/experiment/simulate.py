@@ -182,7 +182,7 @@ def _one_thread(trainer: str) -> AbstractContextManager[Any]:
     """Keep NumPy to one thread: cells share the cores, and sums are the same for any number of cores."""
     if trainer != "numpy":
         return nullcontext()
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     limits: AbstractContextManager[Any] = threadpool_limits(1)
     return limits

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 def write_tables(results: Row, out: Path) -> list[Path]:
     """Write the tables into a folder and return their files."""
-    tables = {
+    tables: dict[str, Sequence[Row]] = {
         "cells.csv": cell_rows(results),
         "rounds.csv": list(_round_rows(results)),
         "miners.csv": list(_miner_rows(results)),

@@ -14,6 +14,7 @@ from node.worker.learning.datasets import Dataset, load_dataset
 from node.worker.learning.errors import DataError
 from node.worker.learning.keras_model import build_model
 from node.worker.learning.learner import TaskLearner
+from node.worker.learning.numpy_trainer import NumpyTrainer
 from node.worker.learning.records import read_records
 from node.worker.learning.trainer import PREDICT_BATCH, KerasTrainer
 from node.worker.learning.weights import read_weights
@@ -267,3 +268,29 @@ def test_the_papers_network_learns_cifar10_within_a_round() -> None:
     trained = learner.train(learner.initial_model(), 1, lambda: next(batches) > 120)
     # With Keras' own momentum of batch normalisation it would be near chance.
     assert learner.evaluate(trained.weights) > 0.25
+
+
+# numpy
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_numpy_trains_what_keras_trains(tmp_path: Path, optimizer: str) -> None:
+    """The same batches in the same order: only the last digits differ."""
+    task = task_of(NPZ, optimizer=optimizer, learning_rate="0.01", epochs=3)
+    data = load_dataset(task, write_npz(tmp_path, npz_arrays()))
+    architecture = architecture_of(task)
+    keras, numpy = (
+        TaskLearner(task, data, trainer, index=0, miners=2, test_records=10)
+        for trainer in (KerasTrainer(architecture, task), NumpyTrainer(architecture, task))
+    )
+    start = keras.initial_model()
+    expected, given = keras.train(start, 1, never), numpy.train(start, 1, never)
+    assert given.sample_count == expected.sample_count
+    assert given.local_accuracy == pytest.approx(expected.local_accuracy, abs=0.05)
+    moved = 0.0
+    for name, tensor in read_weights(expected.weights, architecture).items():
+        assert read_weights(given.weights, architecture)[name] == pytest.approx(tensor, abs=2e-4), name
+        moved = max(moved, float(np.abs(tensor - read_weights(start, architecture)[name]).max()))
+    assert moved > 0.05
+    records, _ = keras.test_set(1, 10)
+    assert keras.predict(given.weights, records) == numpy.predict(given.weights, records)
