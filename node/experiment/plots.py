@@ -1,7 +1,7 @@
 """The figures of an experiment's results, drawn with matplotlib on no screen.
 
     accuracy.png             accuracy of the global model after each round, a line a cell
-    NAME-curves.png          each miner's accuracy on its validation part and on the others' records
+    NAME-curves.png          each miner's accuracy in training, on its validation part, on the others' records
     NAME-share-wins.png      share of the data against wins
     NAME-rewards.png         what each miner earned
     NAME-phases.png          time of each round, by phase
@@ -110,10 +110,14 @@ def _accuracies(runs: Sequence[Run]) -> tuple[list[int], list[float], list[float
 
 
 def _curves(title: str, run: Run) -> Figure:
-    figure = Figure(figsize=(11, 4.8), layout="constrained")
+    figure = Figure(figsize=(14, 4.8), layout="constrained")
     figure.suptitle(title)
-    panels = figure.subplots(1, 2, sharey=True)
-    names = {"validation": "accuracy on the own validation part", "score": "accuracy on the others' records"}
+    panels = figure.subplots(1, 3, sharey=True)
+    names = {
+        "training": "accuracy in training",
+        "validation": "accuracy on the own validation part",
+        "score": "accuracy on the others' records",
+    }
     for axes, (measure, label) in zip(panels, names.items(), strict=True):
         for miner in run["miners"]:
             points = [(entry["round"], entry["miners"][miner["miner"]][measure]) for entry in run["rounds"]]

@@ -5,7 +5,7 @@ Nothing here asks whether the nodes were real or simulated: both give an `Observ
     rounds, wins, rewards, speed, who delivered what      the round's view: its books and summary
     duration of phases                                    events PhaseChanged, timestamps of blocks
     who the audit removed, free rides                     events
-    accuracy of each new global model, validation         the workers' reports
+    accuracy of each new global model, of training and validation   the workers' reports
     score      of a miner's model on others' records      the tally: right of all that were counted
     samples    that a miner says it trained on            its proposal
 
@@ -27,6 +27,7 @@ from pocl.keys import Keypair, ss58_encode
 from pocl.v1.aggregation_pb2 import Verdict
 from pocl.v1.round_pb2 import Phase
 from pocl.v1.rounds_service_pb2 import MinerView, RoundView
+from pocl.v1.worker_service_pb2 import WorkerReport
 
 DELIVERIES = ("proposal", "commit", "reveal", "ballot", "audit", "attestation")
 LAST_ROUNDS = 5
@@ -136,19 +137,26 @@ def _miner_round(
 ) -> dict[str, Any]:
     report = seen.reports.get(number, {}).get(members.names[index])
     tally = next((entry for entry in view.tally.miners if entry.miner == members.accounts[index]), None)
-    measured = report is not None and report.HasField("local_accuracy")
     delivered = [] if row is None else [name for name in DELIVERIES if row.HasField(name)]
     return {
         "miner": index,
         "delivered": delivered,
         "samples": row.proposal.sample_count if row is not None and row.HasField("proposal") else None,
-        "validation": _rounded(report.local_accuracy) if report is not None and measured else None,
+        "training": _reported(report, "training_accuracy"),
+        "validation": _reported(report, "local_accuracy"),
         "score": _rounded(tally.correct / tally.records) if tally is not None and tally.records else None,
         "train_ms": report.train_ms if report is not None else None,
         "predict_ms": report.predict_ms if report is not None else None,
         "audit_ms": report.audit_ms if report is not None else None,
         "error": report.error if report is not None else "",
     }
+
+
+def _reported(report: WorkerReport | None, name: str) -> float | None:
+    """Return a report's optional measure, None where there is none."""
+    if report is None or not report.HasField(name):  # type: ignore[arg-type]
+        return None
+    return _rounded(getattr(report, name))
 
 
 def _miners(cell: Cell, members: Members, rounds: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

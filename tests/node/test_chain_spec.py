@@ -174,7 +174,7 @@ TEXTS = [
     (ROUND + "voting", ["", "plurality"], "'borda' or 'median' or 'screened'"),
     (ROUND + "reward", ["", "contribution"], "'accuracy' or 'weight_difference'"),
     (ROUND + "aggregation", ["", "krum"], "'fedavg'"),
-    (LEARNING + "dataset", ["", "mnist"], "'digits' or 'cifar10' or 'npz'"),
+    (LEARNING + "dataset", ["", "mnist"], "'digits' or 'noisy-digits' or 'cifar10' or 'npz'"),
     (LEARNING + "architecture", ["", "resnet"], "'digits-cnn' or 'paper-cnn' or 'mlp'"),
     (LEARNING + "optimizer", ["", "adamw"], "'adam' or 'sgd'"),
     (LEARNING + "partition.kind", ["", "random"], "'iid' or 'decreasing' or 'grouped' or 'dirichlet'"),

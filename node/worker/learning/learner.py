@@ -94,7 +94,9 @@ class TaskLearner:
         fitted = self._trainer.fit(
             start, training, validation, rng, lambda: deadline() or self._overtaken(round)
         )
-        return Trained(write_model(fitted.weights), len(training.labels), fitted.accuracy)
+        return Trained(
+            write_model(fitted.weights), len(training.labels), fitted.accuracy, fitted.training_accuracy
+        )
 
     def test_set(self, round: int, count: int) -> tuple[bytes, bytes]:
         """Return records and labels of the round (rules in the module's docstring)."""

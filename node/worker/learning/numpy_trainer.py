@@ -72,15 +72,20 @@ class NumpyTrainer:
         inputs, held_out = _scaled(training.inputs), _scaled(validation.inputs)
         epochs = BestEpoch(self._task.early_stopping_patience)
         for epoch in range(1, self._task.epochs + 1):
+            right = []
             in_time = True
             for batch in batches(len(training.labels), self._task.batch_size, rng):
                 if deadline():
                     in_time = False
                     break
-                step(weights, self._gradients(weights, inputs[batch], training.labels[batch]))
+                values = self._layers(weights, inputs[batch])
+                labels = training.labels[batch]
+                right.append(float((values[-1].argmax(axis=1) == labels).mean()))
+                step(weights, self._gradients(weights, values, labels))
             measured = cross_entropy(self._layers(weights, held_out)[-1], validation.labels)
             copy = {name: tensor.copy() for name, tensor in weights.items()}
-            if not epochs.take(Fitted(copy, *measured, epoch)) or not in_time:
+            trained = float(np.mean(right)) if right else None
+            if not epochs.take(Fitted(copy, *measured, epoch, trained)) or not in_time:
                 break
         if epochs.best is not None:
             return epochs.best
@@ -99,9 +104,8 @@ class NumpyTrainer:
             values.append(np.maximum(made, 0) if name in self._activated else made)
         return values
 
-    def _gradients(self, weights: Weights, inputs: Array, labels: Labels) -> Weights:
-        """Return the gradient of the batch's mean cross-entropy."""
-        values = self._layers(weights, inputs)
+    def _gradients(self, weights: Weights, values: list[Array], labels: Labels) -> Weights:
+        """Return the gradient of the batch's mean cross-entropy; `values` are what `_layers` gave for it."""
         logits = values[-1]
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         error = odds / odds.sum(axis=1, keepdims=True)

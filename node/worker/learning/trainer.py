@@ -85,8 +85,8 @@ class KerasTrainer:
         self._reset(rng)
         epochs = BestEpoch(self._task.early_stopping_patience)
         for epoch in range(1, self._task.epochs + 1):
-            in_time = self._epoch(training, rng, deadline)
-            fitted = Fitted(self._get(), *self._measure(validation), epoch)
+            in_time, right = self._epoch(training, rng, deadline)
+            fitted = Fitted(self._get(), *self._measure(validation), epoch, right)
             if not epochs.take(fitted) or not in_time:
                 break
         if epochs.best is not None:
@@ -100,13 +100,18 @@ class KerasTrainer:
         labels: Labels = self._all_logits(inputs).argmax(axis=1).astype(np.uint8)
         return labels
 
-    def _epoch(self, training: Samples, rng: np.random.Generator, deadline: Callable[[], bool]) -> bool:
-        """Train one epoch; return False when the deadline cut it short."""
+    def _epoch(
+        self, training: Samples, rng: np.random.Generator, deadline: Callable[[], bool]
+    ) -> tuple[bool, float | None]:
+        """Train one epoch; return False when the deadline cut it short, and the accuracy on its batches."""
+        right = []
+        in_time = True
         for batch in batches(len(training.labels), self._task.batch_size, rng):
             if deadline():
-                return False
-            self._step(training.inputs[batch], training.labels[batch])
-        return True
+                in_time = False
+                break
+            right.append(self._step(training.inputs[batch], training.labels[batch]))
+        return in_time, float(np.mean([count.numpy() for count in right])) if right else None
 
     def _measure(self, samples: Samples) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy of the current weights."""
@@ -121,13 +126,16 @@ class KerasTrainer:
             parts.append(self._logits(padded).numpy()[: len(batch)])
         return np.concatenate(parts)
 
-    def _train_batch(self, inputs: Any, labels: Any) -> None:
+    def _train_batch(self, inputs: Any, labels: Any) -> Any:
+        """Train on a batch; return the part of it that the model had right before."""
         with tf.GradientTape() as tape:
             logits = self._model(_scaled(inputs), training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, self._model.trainable_variables)
         self._optimizer.apply(gradients, self._model.trainable_variables)
+        right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
+        return tf.reduce_mean(tf.cast(right, tf.float32))
 
     def _predict_batch(self, inputs: Any) -> Any:
         return self._model(_scaled(inputs), training=False)

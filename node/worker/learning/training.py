@@ -28,12 +28,16 @@ class Samples:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a round of training gave: the weights, and loss and accuracy on the validation part."""
+    """What a round of training gave: the weights, and loss and accuracy on the validation part.
+
+    `training_accuracy` is that of the epoch's batches, each as it was trained on; None when there was none.
+    """
 
     weights: Weights
     loss: float
     accuracy: float
     epochs: int
+    training_accuracy: float | None = None
 
 
 class Trainer(Protocol):

@@ -78,6 +78,11 @@ def test_miners_learn_and_a_cheat_wins_nothing(ran: tuple[Simulation, dict[str, 
     # It trains nothing, so it has nothing to wait for.
     trained = [entry["train_ms"] for entry in result["rounds"][0]["miners"]]
     assert trained[3] == 0 < min(trained[:3])
+    for entry in result["rounds"][-1]["miners"][:3]:
+        assert entry["training"] > 0.5
+        assert entry["validation"] > 0.3
+        assert entry["score"] > 0.5
+    assert result["rounds"][0]["miners"][3]["training"] is None
     assert result["summary"]["groups"]["cheats"]["wins"] == 0
 
 

@@ -287,6 +287,7 @@ def test_numpy_trains_what_keras_trains(tmp_path: Path, optimizer: str) -> None:
     expected, given = keras.train(start, 1, never), numpy.train(start, 1, never)
     assert given.sample_count == expected.sample_count
     assert given.local_accuracy == pytest.approx(expected.local_accuracy, abs=0.05)
+    assert given.training_accuracy == pytest.approx(expected.training_accuracy, abs=0.01)
     moved = 0.0
     for name, tensor in read_weights(expected.weights, architecture).items():
         assert read_weights(given.weights, architecture)[name] == pytest.approx(tensor, abs=2e-4), name

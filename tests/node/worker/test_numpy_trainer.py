@@ -48,7 +48,7 @@ def test_the_gradient_is_that_of_the_loss(task: LearningTask) -> None:
     def loss() -> float:
         return cross_entropy(trainer._layers(weights, inputs)[-1], labels)[0]  # type: ignore[arg-type]
 
-    gradients = trainer._gradients(weights, inputs, labels)  # type: ignore[arg-type]
+    gradients = trainer._gradients(weights, trainer._layers(weights, inputs), labels)  # type: ignore[arg-type]
     assert gradients.keys() == weights.keys()
     for name, tensor in weights.items():
         place = np.unravel_index(int(np.abs(gradients[name]).argmax()), tensor.shape)
@@ -66,6 +66,8 @@ def test_it_learns_and_repeats_itself(task: LearningTask, tmp_path: Path) -> Non
     start = miner.initial_model()
     trained = miner.train(start, 1, after(10_000))
     assert miner.evaluate(trained.weights) > 0.8 > miner.evaluate(start) + 0.2
+    assert trained.training_accuracy is not None
+    assert trained.training_accuracy > 0.8
     assert miner.train(start, 1, after(10_000)) == trained
     assert miner.train(start, 2, after(10_000)) != trained
 
@@ -73,7 +75,8 @@ def test_it_learns_and_repeats_itself(task: LearningTask, tmp_path: Path) -> Non
 def test_the_deadline_stops_it_before_any_batch(task: LearningTask, tmp_path: Path) -> None:
     miner = learner(task, tmp_path)
     start = miner.initial_model()
-    assert miner.train(start, 1, after(0)).weights == start
+    untouched = miner.train(start, 1, after(0))
+    assert (untouched.weights, untouched.training_accuracy) == (start, None)
     assert miner.train(start, 1, after(1)).weights != start
 
 
