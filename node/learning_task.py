@@ -6,8 +6,8 @@ Numbers that are not whole (learning rate, alpha) are decimal strings: the canon
 
     dataset         digits | noisy-digits | cifar10 | npz (with input_shape, input_dtype and classes of one's own
                     arrays)
-    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a
-                    seed
+    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha) | parts
+                    (with parts: how many each miner gets), and a seed
     architecture    digits-cnn | paper-cnn | mlp (node/worker/learning/architectures.py)
     seed            of the initial model, of the data set's making and of each miner's training
     batch_size, epochs, optimizer (adam | sgd), learning_rate, early_stopping_patience
@@ -27,7 +27,7 @@ from node.json_fields import Fields, shown
 from pallets.round.config import MAX_CLASSES
 
 DATASETS = ("digits", "noisy-digits", "cifar10", "npz")
-PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
+PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet", "parts")
 ARCHITECTURES = ("digits-cnn", "paper-cnn", "mlp")
 OPTIMIZERS = ("adam", "sgd")
 INPUT_DTYPES = ("uint8", "float32")
@@ -39,17 +39,20 @@ _SHAPES = {"digits": (16, 16, 1), "noisy-digits": (8, 8, 1), "cifar10": (32, 32,
 _CLASSES = 10  # of all data sets that come by name
 _MAX_SEED = 2**53 - 1  # what every JSON reader keeps exactly
 _MAX_INPUTS = 2**24
+_MAX_PART = 1_000_000
+_MAX_PARTS = 256
 _DECIMAL = r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,9})?"
 _SOURCE = "the chain's learning task"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """How a shared data set is dealt to the miners. `alpha` is given for dirichlet alone."""
+    """How a shared data set is dealt to the miners. `alpha` is given for dirichlet alone, `parts` for parts."""
 
     kind: str
     seed: int
     alpha: float | None = None
+    parts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,21 @@ def _partition(fields: Fields) -> Partition:
     kind = fields.choice("kind", PARTITIONS)
     seed = fields.integer("seed", 0, _MAX_SEED)
     alpha = _decimal(fields, "alpha") if kind == "dirichlet" else None
+    parts = _parts(fields) if kind == "parts" else None
     fields.done()
-    return Partition(kind, seed, alpha)
+    return Partition(kind, seed, alpha, parts)
+
+
+def _parts(fields: Fields) -> tuple[int, ...]:
+    parts = fields.items("parts")
+    for index, part in enumerate(parts):
+        if not isinstance(part, int) or isinstance(part, bool) or not 1 <= part <= _MAX_PART:
+            raise fields.error(
+                f"parts[{index}]", f"is {shown(part)}: it must be a whole number from 1 to {_MAX_PART}"
+            )
+    if not 1 <= len(parts) <= _MAX_PARTS:
+        raise fields.error("parts", f"has {len(parts)} entries: it must have 1 to {_MAX_PARTS}, one a miner")
+    return tuple(parts)
 
 
 def _architecture(fields: Fields, shape: tuple[int, ...]) -> str:

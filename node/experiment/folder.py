@@ -19,6 +19,8 @@ from node.experiment.plan import Plan, identity, same_plan
 
 RESULTS_FILE = "results.json"
 TIMING_FILE = "timing.json"
+FORMAT = 1
+"""Of these files; goes up when what is in them changes."""
 _PLAN_FILE = "plan.json"
 _CELLS = "cells"
 
@@ -42,12 +44,14 @@ class ResultsFolder:
             if any((self.path / _CELLS).iterdir()):
                 raise ExperimentError(f"{self.path}: has results but no {_PLAN_FILE}: give another --out")
             sync_path(self.path)
-            replace_file(file, dump({"mode": self._mode, **identity(self._plan)}))
+            replace_file(file, dump({"format": FORMAT, "mode": self._mode, **identity(self._plan)}))
         except OSError as error:
             raise ExperimentError(f"{self.path}: cannot be used: {error.strerror}") from None
 
     def _require_same(self, file: Path) -> None:
         stored = read(file)
+        if stored.pop("format", None) != FORMAT:
+            raise ExperimentError(f"{self.path}: was written by another version of pocl: give another --out")
         mode = stored.pop("mode", None)
         name = "--simulate" if mode != self._mode else same_plan(self._plan, stored)
         if name is not None:
@@ -77,6 +81,7 @@ class ResultsFolder:
             for seed in plan.seeds
         ]
         results = {
+            "format": FORMAT,
             "experiment": plan.name,
             "description": plan.description,
             "mode": self._mode,
@@ -97,7 +102,10 @@ def load_results(path: Path) -> dict[str, Any]:
         done = len(list((path / _CELLS).glob("*.json"))) if path.is_dir() else 0
         unfinished = f" ({done} runs are done: pocl experiment run goes on)" if done else ""
         raise ExperimentError(f"{file}: there are no results{unfinished}")
-    return read(file)
+    results = read(file)
+    if results.get("format") != FORMAT:
+        raise ExperimentError(f"{file}: was written by another version of pocl: run the experiment anew")
+    return results
 
 
 def read(file: Path) -> dict[str, Any]:

@@ -233,6 +233,12 @@ def _cell(
     for name, value in fields.table("spec").values.items():
         _set(spec, name, value, f"{where}: spec.{name}")
     parse(spec, where)
+    parts = spec["learning"]["partition"].get("parts", [None] * miners)
+    if len(parts) != miners:
+        raise fields.error(
+            "learning.partition.parts",
+            f"has {len(parts)} entries but there are {miners} miners: give each its part",
+        )
     return Cell(
         index=index,
         values=values,

@@ -154,7 +154,7 @@ def _miner_round(
 
 def _reported(report: WorkerReport | None, name: str) -> float | None:
     """Return a report's optional measure, None where there is none."""
-    if report is None or not report.HasField(name):  # type: ignore[arg-type]
+    if report is None or not report.HasField(name):
         return None
     return _rounded(getattr(report, name))
 

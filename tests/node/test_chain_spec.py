@@ -177,7 +177,11 @@ TEXTS = [
     (LEARNING + "dataset", ["", "mnist"], "'digits' or 'noisy-digits' or 'cifar10' or 'npz'"),
     (LEARNING + "architecture", ["", "resnet"], "'digits-cnn' or 'paper-cnn' or 'mlp'"),
     (LEARNING + "optimizer", ["", "adamw"], "'adam' or 'sgd'"),
-    (LEARNING + "partition.kind", ["", "random"], "'iid' or 'decreasing' or 'grouped' or 'dirichlet'"),
+    (
+        LEARNING + "partition.kind",
+        ["", "random"],
+        "'iid' or 'decreasing' or 'grouped' or 'dirichlet' or 'parts'",
+    ),
     (LEARNING + "input_dtype", ["", "float64"], "'uint8' or 'float32'"),
     (
         LEARNING + "learning_rate",

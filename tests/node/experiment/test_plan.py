@@ -83,6 +83,14 @@ def test_a_grid_may_vary_the_number_of_miners() -> None:
             "small.toml: genesis.round.winners is 9 but only 4 validators",
         ),
         ({"spec": {"genesis.round.winners.x": 9}}, "spec.genesis.round.winners.x cannot be set"),
+        (
+            {"spec": {"learning.partition": {"kind": "parts", "parts": [1, 2]}}},
+            "small.toml: learning.partition.parts has 2 entries but there are 4 miners",
+        ),
+        (
+            {"spec": {"learning.partition": {"kind": "parts", "parts": [1, 2, 0, 1]}}},
+            "small.toml: learning.partition.parts[2] is 0: it must be a whole number from 1",
+        ),
         ({"time": {"batch_ms": -1}}, "small.toml: time.batch_ms is -1: it must be a number from 0"),
         ({"time": {"batch": 1}}, "small.toml: time.batch is not a field of an experiment"),
         ({"groups": {"a": {}}}, "small.toml: groups.a.miners is missing"),

@@ -232,6 +232,10 @@ def test_what_has_no_results_is_not_compared(
 ) -> None:
     assert pocl(["experiment", "compare", str(done), str(tmp_path)]) == 1
     assert "there are no results" in capsys.readouterr().err
+    old = tmp_path / "results.json"
+    old.write_text('{"format": 0}')
+    assert pocl(["experiment", "compare", str(done), str(old)]) == 1
+    assert "results.json: was written by another version" in capsys.readouterr().err
 
 
 def test_a_defect_of_one_run_keeps_the_others(
