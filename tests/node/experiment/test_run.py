@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from node.cli import run as pocl
 from node.experiment import plots, simulate
+from node.experiment.display import make_display
 from node.experiment.executor import SerialExecutor
 from node.experiment.folder import load_results
 
@@ -261,3 +264,16 @@ def test_a_defect_of_one_run_keeps_the_others(
     assert pocl(command) == 1
     assert "internal error: AssertionError: a broken invariant" in capsys.readouterr().err
     assert len(list((tmp_path / "out" / "cells").iterdir())) == 1
+
+
+def test_a_terminal_shows_how_far_it_is() -> None:
+    screen = io.StringIO()
+    display = make_display(Console(file=screen, force_terminal=True, width=110))
+    summary = {"final_accuracy": 0.875, "settled": 2, "void": 1}
+    display.begin(4, 1, 2)
+    display.round_ended()
+    display.cell_done("winners=1", 7, summary)
+    display.end()
+    shown = screen.getvalue()
+    assert "2/4 rounds" in shown
+    assert "winners=1, seed 7: accuracy 0.875, 2 rounds, 1 void" in shown
