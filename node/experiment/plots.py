@@ -6,7 +6,7 @@
     NAME-rewards.png         what each miner earned
     NAME-phases.png          time of each round, by phase
     NAME-participation.png   who delivered in which round, and who won
-    grid.png                 one varied field: final accuracy, and attackers' wins, against it
+    grid.png                 one varied field: final accuracy, and wins of groups or else duration of rounds
     matrix.png               several: the same as heat maps
 
 NAME is `miners` in an experiment of one cell, else the cell's number; beyond MOST_CELLS cells only the figures of
@@ -126,6 +126,8 @@ def _curves(title: str, run: Run) -> Figure:
                 [number for number, _ in shown],
                 [value for _, value in shown],
                 color=_colour(run, miner["miner"]),
+                marker="o",
+                markersize=3,
                 linestyle="-" if miner["group"] == HONEST_GROUP else "--",
                 label=_miner_label(miner),
             )
@@ -219,10 +221,16 @@ def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure
         capsize=3,
     )
     left.set_ylabel("final accuracy (mean and deviation over seeds)")
-    for group in sorted({name for runs in cells for name in runs[0]["summary"]["groups"]}):
-        right.plot(labels, [_wins(runs, group) for runs in cells], marker="o", label=group)
-    right.set_ylabel("rounds won by a miner of the group (%)")
-    right.legend(fontsize="small")
+    groups = sorted({name for runs in cells for name in runs[0]["summary"]["groups"]})
+    if len(groups) > 1:
+        for group in groups:
+            right.plot(labels, [_wins(runs, group) for runs in cells], marker="o", label=group)
+        right.set_ylabel("rounds won by a miner of the group (%)")
+        right.legend(fontsize="small")
+    else:
+        right.plot(labels, [_round_seconds(runs) for runs in cells], marker="o")
+        right.set_ylabel("duration of a round by the chain's time (s)")
+        right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set_xlabel(field)
         axes.tick_params(axis="x", rotation=30 if max(map(len, labels)) > 6 else 0)
@@ -301,6 +309,10 @@ def _final(runs: Sequence[Run]) -> list[float]:
 def _accuracy_percent(runs: Sequence[Run]) -> float:
     values = _final(runs)
     return 100 * statistics.fmean(values) if values else float("nan")
+
+
+def _round_seconds(runs: Sequence[Run]) -> float:
+    return statistics.fmean(run["summary"]["mean_round_ms"] for run in runs) / 1000
 
 
 def _wins(runs: Sequence[Run], name: str) -> float:
