@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,8 +11,12 @@ from rich.console import Console
 from node.cli.interrupts import interruptible
 from node.cli.output import json_option, print_facts, print_rows
 from node.errors import ConfigError, ExperimentError
-from node.experiment.plan import Plan, load_plan
 from node.spec_files import folders
+
+if TYPE_CHECKING:
+    from node.experiment.display import Display
+    from node.experiment.plan import Plan
+    from node.experiment.run import Outcome
 
 _PLAN = click.argument("plan_file", metavar="PLAN")
 
@@ -43,7 +47,7 @@ def check(plan_file: str, as_json: bool) -> None:
     \b
     pocl experiment check chain-spec/experiments/knn-attack.toml
     """
-    plan = load_plan(_find(plan_file))
+    plan = _load(plan_file)
     groups = {group.name: str(group.behaviour) for cell in plan.cells for group in cell.groups}
     facts = {
         "experiment": plan.name,
@@ -110,7 +114,7 @@ def run(
     from node.experiment.display import make_display
     from node.experiment.run import REAL, SIMULATE
 
-    plan = load_plan(_find(plan_file))
+    plan = _load(plan_file)
     if jobs > 1 and not simulate:
         raise ConfigError("--jobs is for --simulate: real nodes have this machine for themselves")
     if not simulate and plan.trainer != "keras":
@@ -152,10 +156,10 @@ def _run(
     jobs: int,
     data: Path | None,
     threads: int,
-    display: Any,
+    display: Display,
     *,
     plots: bool,
-) -> Any:
+) -> Outcome:
     from node.experiment.executor import Executor, ProcessExecutor, SerialExecutor
     from node.experiment.run import SIMULATE, run_experiment
 
@@ -208,6 +212,17 @@ def compare(first: Path, second: Path, figure: Path | None, as_json: bool) -> No
 
         draw_comparison({str(first): a, str(second): b}, figure)
     print_rows("measures", rows, as_json)
+
+
+def _load(name: str) -> Plan:
+    """Return a plan. Raise ConfigError where what experiments need is not installed."""
+    try:
+        from node.experiment.plan import load_plan
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"{error.name} is not installed: experiments need the extra `worker` (pip install '.[node,worker]')"
+        ) from None
+    return load_plan(_find(name))
 
 
 def _find(name: str) -> Path:
