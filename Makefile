@@ -38,7 +38,7 @@ $(VENV)/.installed-run: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	@scripts/check_system.sh >/dev/null
-	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[node,worker,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -q -e '.[node,worker,experiments,dev]'
 	@# libp2p brings type stubs of an old trio, which would hide trio's own types from mypy.
 	rm -rf $(VENV)/lib/python3*/site-packages/trio-stubs
 	@touch $@ $(VENV)/.installed-run

@@ -98,7 +98,7 @@ class DiskChain(TestChain):
         return block
 
     def _follow(self, block: ExecutedBlock) -> None:
-        self.blocks = [block]
+        self.blocks, self.head = [block], block
         self.state = self.chain.final_state()  # type: ignore[assignment]
 
 

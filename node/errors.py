@@ -15,6 +15,10 @@ class ChainSpecError(ConfigError):
     """A chain spec is unknown or malformed: the message names file, field, what it is and what it may be."""
 
 
+class ExperimentError(ConfigError):
+    """An experiment's plan or results cannot be used: the message names file and field."""
+
+
 class NodeStartError(PoclError):
     """A node cannot start: a port in use, a locked or foreign database, a wrong password."""
 

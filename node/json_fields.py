@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from node.errors import ChainSpecError
+from node.errors import ChainSpecError, ConfigError
 from pocl.extrinsics import U128_MAX
 from pocl.keys import AddressError, ss58_decode
 
@@ -22,6 +22,11 @@ class Fields:
     `source` is the file's name and `path` the object's place in it, both for messages only.
     """
 
+    document = "a chain spec"
+    """What is read, for messages."""
+    failure: type[ConfigError] = ChainSpecError
+    """What is raised."""
+
     def __init__(self, source: str, path: str, value: object) -> None:
         self.source = source
         self.path = path
@@ -30,10 +35,10 @@ class Fields:
         self.values: dict[str, Any] = value
         self._known: set[str] = set()
 
-    def error(self, name: str, problem: str) -> ChainSpecError:
+    def error(self, name: str, problem: str) -> ConfigError:
         """Return the error that says `problem` of a field ("" for the object itself)."""
         place = ".".join(part for part in (self.path, name) if part)
-        return ChainSpecError(f"{self.source}: {place or 'the file'} {problem}")
+        return self.failure(f"{self.source}: {place or 'the file'} {problem}")
 
     def take(self, name: str) -> Any:
         """Return a field's value as it is. Raise ChainSpecError when it is missing."""
@@ -46,10 +51,10 @@ class Fields:
         """Return whether the object has a field that it need not have."""
         return name in self.values
 
-    def section(self, name: str) -> Fields:
+    def section(self, name: str) -> Self:
         """Return the fields of a nested object."""
         place = ".".join(part for part in (self.path, name) if part)
-        return Fields(self.source, place, self.take(name))
+        return type(self)(self.source, place, self.take(name))
 
     def text(self, name: str, pattern: str = r"\S(.{0,62}\S)?", hint: str = "1 to 64 characters") -> str:
         """Return a string that matches `pattern` fully; `hint` describes the pattern."""
@@ -114,7 +119,9 @@ class Fields:
         unknown = sorted(set(self.values) - self._known)
         if unknown:
             known = ", ".join(sorted(self._known))
-            raise self.error(unknown[0], f"is not a field of a chain spec: remove it (known here: {known})")
+            raise self.error(
+                unknown[0], f"is not a field of {self.document}: remove it (known here: {known})"
+            )
 
 
 def read_json(path: Path) -> object:

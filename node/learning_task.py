@@ -4,10 +4,10 @@ It is the `learning` section of the chain spec. Its canonical bytes are part of 
 `model_propose.Task`), so every worker reads it from the chain and none can train something else by mistake.
 Numbers that are not whole (learning rate, alpha) are decimal strings: the canonical bytes hold no floats.
 
-    dataset         a shared data set, the same at every miner: digits | breast-cancer | cifar10 | npz; or
-                    own: each miner has data of its own and trains on all of it
-    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha), and a
-                    seed; own data has none
+    dataset         a shared data set, the same at every miner: digits | noisy-digits | breast-cancer | cifar10 |
+                    npz; or own: each miner has data of its own and trains on all of it
+    partition       how a shared data set is dealt: iid | decreasing | grouped | dirichlet (with alpha) | parts
+                    (with parts: how many each miner gets), and a seed; own data has none
     what a record is: npz and own say it themselves (node/task_inputs.py)
     metric          of the evaluation of a new global model: accuracy (also when the field is left out) or
                     balanced_accuracy. Votes count right labels, whatever it is
@@ -31,8 +31,8 @@ from node.json_fields import Fields, shown
 from node.task_inputs import Format, read_inputs
 
 OWN = "own"
-DATASETS = ("digits", "breast-cancer", "cifar10", "npz", OWN)
-PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet")
+DATASETS = ("digits", "noisy-digits", "breast-cancer", "cifar10", "npz", OWN)
+PARTITIONS = ("iid", "decreasing", "grouped", "dirichlet", "parts")
 ARCHITECTURES = ("digits-cnn", "paper-cnn", "mlp")
 OPTIMIZERS = ("adam", "sgd")
 METRICS = ("accuracy", "balanced_accuracy")
@@ -41,17 +41,20 @@ MIN_IMAGE_SIDE = 8
 """Both convolutional networks halve an image up to three times."""
 
 _MAX_SEED = 2**53 - 1  # what every JSON reader keeps exactly
+_MAX_PART = 1_000_000
+_MAX_PARTS = 256
 _DECIMAL = r"(0|[1-9][0-9]{0,3})(\.[0-9]{1,9})?"
 _SOURCE = "the chain's learning task"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """How a shared data set is dealt to the miners. `alpha` is given for dirichlet alone."""
+    """How a shared data set is dealt to the miners. `alpha` is given for dirichlet alone, `parts` for parts."""
 
     kind: str
     seed: int
     alpha: float | None = None
+    parts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,21 @@ def _partition(fields: Fields) -> Partition:
     kind = fields.choice("kind", PARTITIONS)
     seed = fields.integer("seed", 0, _MAX_SEED)
     alpha = _decimal(fields, "alpha") if kind == "dirichlet" else None
+    parts = _parts(fields) if kind == "parts" else None
     fields.done()
-    return Partition(kind, seed, alpha)
+    return Partition(kind, seed, alpha, parts)
+
+
+def _parts(fields: Fields) -> tuple[int, ...]:
+    parts = fields.items("parts")
+    for index, part in enumerate(parts):
+        if not isinstance(part, int) or isinstance(part, bool) or not 1 <= part <= _MAX_PART:
+            raise fields.error(
+                f"parts[{index}]", f"is {shown(part)}: it must be a whole number from 1 to {_MAX_PART}"
+            )
+    if not 1 <= len(parts) <= _MAX_PARTS:
+        raise fields.error("parts", f"has {len(parts)} entries: it must have 1 to {_MAX_PARTS}, one a miner")
+    return tuple(parts)
 
 
 def _architecture(fields: Fields, shape: tuple[int, ...]) -> str:

@@ -1,7 +1,7 @@
 """What a record of a learning task is: its shape, type and classes, and how own data is read into records.
 
-Data sets that come by name (digits, breast-cancer, cifar10) have all of it. The others say it in the `learning`
-section, so that every miner makes the same records of what it has:
+Data sets that come by name (digits, noisy-digits, breast-cancer, cifar10) have all of it. The others say it in the
+`learning` section, so that every miner makes the same records of what it has:
 
     npz                  input_shape, input_dtype (uint8 | float32), classes
     own, format npz      the same
@@ -134,6 +134,7 @@ _CIFAR_SHAPE = (32, 32, 3)
 _CIFAR_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _BY_NAME = {
     "digits": TaskInputs((16, 16, 1), "uint8", 10, ()),
+    "noisy-digits": TaskInputs((8, 8, 1), "uint8", 10, ()),
     "breast-cancer": TaskInputs((30,), "float32", 2, ("malignant", "benign")),
     "cifar10": TaskInputs(_CIFAR_SHAPE, "uint8", 10, _CIFAR_NAMES),
 }

@@ -87,11 +87,15 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gave: weights (safetensors), the number of samples trained on, accuracy on held-out ones."""
+    """What training gave: weights (safetensors), the number of samples trained on, accuracy on held-out ones.
+
+    `training_accuracy` is that on the samples trained on, in the course of the last epoch; None if not measured.
+    """
 
     weights: bytes
     sample_count: int
     local_accuracy: float
+    training_accuracy: float | None = None
 
 
 class Learner(Protocol):

@@ -5,10 +5,8 @@
     network.run_round()                             # blocks until the round has ended
     network.view.summary, network.events(...), network.refused
 
-Calls are real signed extrinsics, validated as by a pool when they are submitted. Authors take turns; a block
-comes at once when there is something to put in it, otherwise after a heartbeat. After every block each miner
-steps on the round's view and every pallet's try_state is checked (by the TestChain). Blobs go over an
-exchange that keeps to their visibility; what a miner fetched it serves on.
+The network is that of simulated experiments (node/experiment/network.py), but miners need no time for what
+they do, and every block is executed again and every pallet's try_state checked after it (by the TestChain).
 """
 
 from __future__ import annotations
@@ -18,22 +16,12 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from pallets.offchain import BlobUnavailable, CallRefused, Half, Learner, Miner
-from pallets.round.view import round_view
+from node.experiment.network import MemoryNetwork, MemoryNode, Pace
+from pallets.offchain import Half, Learner, Miner
 from pocl.extrinsics import u128
-from pocl.hashing import blob_name, hash256
 from pocl.keys import Keypair
-from pocl.v1.round_pb2 import (
-    PHASE_NONE,
-    PREDICT,
-    VOTE,
-    RoundConfig,
-    RoundSummary,
-)
+from pocl.v1.round_pb2 import PHASE_NONE, RoundConfig, RoundSummary
 from pocl.v1.rounds_service_pb2 import RoundView
-from pocl.v1.worker_service_pb2 import AFTER_REVEAL, AFTER_TRAIN, PRIVATE, PUBLIC
-from runtime.blocks import ExecutedBlock
-from runtime.frame import InvalidTransaction
 from tests.pallets.harness import VALIDATORS, TestChain
 from tests.small_learner import LINEAR, SmallLearner
 
@@ -43,8 +31,6 @@ HEARTBEAT_MS = 1000
 BUSY_MS = 100
 MAX_BLOCKS = 150
 """Far more than a round whose phases all end late."""
-
-_SERVED_FROM = {AFTER_TRAIN: PREDICT, AFTER_REVEAL: VOTE, PUBLIC: PHASE_NONE}
 
 
 def round_config(**changes: Any) -> RoundConfig:
@@ -61,88 +47,39 @@ def round_config(**changes: Any) -> RoundConfig:
     return RoundConfig(**(rules | changes))
 
 
-class Blob:
-    """A stored blob."""
-
-    def __init__(self, data: bytes, round: int, visibility: int) -> None:
-        self.data = data
-        self.round = round
-        self.visibility = visibility
-
-
-class MinerNode:
-    """One miner's node: a Context over the network. An adversary changes what it says and whom it serves."""
+class MinerNode(MemoryNode):
+    """One miner's node. An adversary changes what it says and whom it serves."""
 
     def __init__(self, network: RoundNetwork, key: Keypair) -> None:
+        super().__init__(network, key)
         self.rewrite: Callable[[str, Message], Message] = lambda function, args: args
         """What it submits when its halves submit `args`."""
         self.answer: Callable[[bytes, bytes], bytes | None] = lambda data, asker: data
         """What it gives to an asking account when it might serve `data`."""
-        self.network = network
-        self.key = key
-        self.account = key.public
-        self.genesis_hash = network.chain.genesis_hash
-        self.blobs: dict[bytes, Blob] = {}
-        self.files: dict[tuple[int, str], bytes] = {}
-        self.reports: dict[int, dict[str, Any]] = {}
-        self.errors: list[str] = []
-        self._clock_ms = 0
+        self._looks = 0
 
     def submit(self, pallet: str, function: str, args: Message, round: int) -> None:
-        self.network.submit(self.key, pallet, function, self.rewrite(function, args), round)
-
-    def salt(self, round: int, kind: str) -> bytes:
-        return hash256("test/salt", self.key.seed, round.to_bytes(8, "big"), kind.encode())
-
-    def put_blob(self, data: bytes, round: int, visibility: int) -> bytes:
-        name = blob_name(data)
-        self.blobs[name] = Blob(data, round, visibility)
-        return name
-
-    def fetch_blob(self, name: bytes, max_bytes: int, holder: bytes) -> bytes:
-        if name in self.blobs:
-            return self.blobs[name].data
-        peers = sorted(self.network.nodes.values(), key=lambda node: node.account != holder)
-        for peer in peers:
-            data = None if peer is self else peer.serve(name, self.account)
-            # As a network does: what does not have the name that was asked for is thrown away.
-            if data is not None and len(data) <= max_bytes and blob_name(data) == name:
-                self.blobs[name] = Blob(data, self.network.view.round, PUBLIC)
-                return data
-        raise BlobUnavailable(name.hex())
+        super().submit(pallet, function, self.rewrite(function, args), round)
 
     def serve(self, name: bytes, asker: bytes) -> bytes | None:
-        """Return a blob to another miner if it may be served now."""
-        blob = self.blobs.get(name)
-        view = self.network.view
-        if blob is None or blob.visibility == PRIVATE:
-            return None
-        early = blob.round == view.round and PHASE_NONE < view.state.phase < _SERVED_FROM[blob.visibility]
-        return None if early else self.answer(blob.data, asker)
-
-    def keep(self, round: int, name: str, data: bytes) -> None:
-        self.files[round, name] = data
-
-    def kept(self, round: int, name: str) -> bytes | None:
-        return self.files.get((round, name))
-
-    def report(self, **measures: Any) -> None:
-        self.reports[measures["round"]] = measures
-        if "error" in measures:
-            self.errors.append(measures["error"])
+        data = super().serve(name, asker)
+        return None if data is None else self.answer(data, asker)
 
     def now_ms(self) -> int:
         # Goes on at every look, so that whatever is measured has a length.
-        self._clock_ms += 1
-        return self._clock_ms
+        self._looks += 1
+        return self._looks
 
 
 Adversary = Callable[[MinerNode, Learner], Half]
 """Makes a miner that is not honest of what an honest one is made of."""
 
 
-class RoundNetwork:
+class RoundNetwork(MemoryNetwork):
     """Miners, chain, pool and exchange."""
+
+    chain: TestChain
+    nodes: dict[Keypair, MinerNode]  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -158,56 +95,20 @@ class RoundNetwork:
             "model_propose": {"task": b"{}"},
             "aggregation": {"global_model": bytes(32)},
         }
-        self.chain = TestChain(validators=keys, config=config)
-        self.pool: dict[tuple[Keypair, str, str, int], bytes] = {}
-        self.refused: list[tuple[Keypair, str]] = []
-        """Who was refused with which error, at submission or by a block's author."""
-        self.nodes: dict[Keypair, MinerNode] = {}
+        super().__init__(TestChain(validators=keys, config=config), Pace(BUSY_MS, HEARTBEAT_MS))
         self.learners: dict[Keypair, Learner] = {}
-        self.miners: dict[Keypair, Half] = {}
         self._held: set[Keypair] = set()
         self._makers = {key: (adversaries or {}).get(key, Miner) for key in keys}
-        self.view = self._view()
         for seed, key in enumerate(keys):
             self.nodes[key] = MinerNode(self, key)
             self.learners[key] = (learners or {}).get(key) or SmallLearner(seed, kind=kind)
             self.restart(key)
 
-    def submit(self, key: Keypair, pallet: str, function: str, args: Message, round: int) -> None:
-        """Take a call into the pool, as a node does for its worker."""
-        place = (key, pallet, function, round)
-        if place in self.pool:
-            return
-        data = self.chain.sign(key, pallet, function, args, round=round)
-        try:
-            self.chain.validate(data)
-        except InvalidTransaction as error:
-            self.refused.append((key, error.label or error.code))
-            raise CallRefused(error.label, error.reason) from None
-        self.pool[place] = data
+    def may_step(self, key: Keypair) -> bool:
+        return key not in self._held
 
-    def block(self) -> ExecutedBlock:
-        """Make a block of what is in the pool, and let every miner look at it."""
-        refused: list[Any] = []
-        after_ms = BUSY_MS if self.pool or self.view.state.phase == PHASE_NONE else HEARTBEAT_MS
-        block = self.chain.block(*self.pool.values(), after_ms=after_ms, refused=refused)
-        places = {data: place for place, data in self.pool.items()}
-        for data, error in refused:
-            self.refused.append((places[data][0], getattr(error, "label", "") or str(error)))
-        self.pool.clear()
-        self.view = self._view()
-        for key, miner in self.miners.items():
-            if key not in self._held:
-                miner.step(self.view)
-        return block
-
-    def run_until(self, reached: Callable[[RoundView], bool]) -> None:
-        """Make blocks until the view is as wanted."""
-        for _ in range(MAX_BLOCKS):
-            if reached(self.view):
-                return
-            self.block()
-        raise AssertionError(f"not reached after {MAX_BLOCKS} blocks: {self.view}")
+    def run_until(self, reached: Callable[[RoundView], bool], max_blocks: int = MAX_BLOCKS) -> None:
+        super().run_until(reached, max_blocks)
 
     def run_round(self) -> RoundSummary:
         """Run until the next round, or the one that is open, has ended; return how."""
@@ -229,9 +130,5 @@ class RoundNetwork:
 
     def restart(self, key: Keypair) -> None:
         """Give a miner a new worker: only its node's blobs and files are left."""
-        self.miners[key] = self._makers[key](self.nodes[key], self.learners[key])
-
-    def _view(self) -> RoundView:
-        head = self.chain.head
-        pallets = self.chain.runtime.bind(self.chain.state, head.header, self.chain.genesis_hash)
-        return round_view(pallets, head.header.number, head.hash)
+        node = self.nodes[key]
+        self.join(node, self._makers[key](node, self.learners[key]))

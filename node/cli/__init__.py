@@ -21,6 +21,7 @@ from pocl.keys import KeyError_
 _COMMANDS = {
     "node": ("node.cli.node_command", "Run a node."),
     "devnet": ("node.cli.devnet_command", "Run a whole network on this machine for some rounds."),
+    "experiment": ("node.cli.experiment_command", "Run and compare experiments, on real nodes or simulated."),
     "status": ("node.cli.status_command", "Tell whether the chain moves, and if not, why."),
     "doctor": ("node.cli.doctor_command", "Check all that a node needs before it runs, or while it does."),
     "key": ("node.cli.key_commands", "Make, inspect and store keys."),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from rich.console import Console
 
 from node.chain_spec import load
+from node.cli.interrupts import interruptible
 from node.dev_accounts import MAX_DEV_ACCOUNTS, dev_name, dev_uri
 from node.devnet.display import make_display
 from node.devnet.runner import DevnetOptions, run_devnet
@@ -92,25 +92,14 @@ def command(
         behaviours=_behaviours(behaviour, validators),
     )
     names = {Keypair.from_uri(dev_uri(index)).public: dev_name(index) for index in range(validators)}
-    # SIGTERM must stop the nodes as Ctrl-C does, and SIGINT also where a script started this in the background,
-    # for which shells let it be ignored.
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with make_display(console, names, rounds) as display:
-            summary = run_devnet(options, display)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with interruptible(), make_display(console, names, rounds) as display:
+        summary = run_devnet(options, display)
     _write(summary, json_file)
     problems = failures(summary)
     _tell(console, summary, options.base_path)
     if problems:
         raise DevnetError("; ".join(problems))
     return 0
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _behaviours(given: tuple[str, ...], validators: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pocl.v1.aggregation_pb2 import AggregationEvent, Verdict
 from pocl.v1.block_pb2 import EventRecord
 from pocl.v1.coin_pb2 import CoinEvent
 from pocl.v1.node_service_pb2 import NodeInfo
-from pocl.v1.round_pb2 import SETTLED, Phase
+from pocl.v1.round_pb2 import SETTLED, Phase, RoundEvent
 from pocl.v1.rounds_service_pb2 import MinerView, RoundView
 from pocl.v1.worker_service_pb2 import WorkerReport
 
@@ -25,6 +25,16 @@ class Disqualified:
     round: int
     miner: bytes
     reason: Verdict
+
+
+@dataclass(frozen=True)
+class PhaseChange:
+    """A round entered a phase at a block of this timestamp; `early`: all that were waited for had delivered."""
+
+    round: int
+    phase: int
+    early: bool
+    timestamp_ms: int
 
 
 @dataclass
@@ -40,12 +50,34 @@ class Observation:
     reports: dict[int, dict[str, WorkerReport]] = field(default_factory=dict)
     """By round, then by node."""
     disqualified: list[Disqualified] = field(default_factory=list)
+    phase_changes: list[PhaseChange] = field(default_factory=list)
+    free_rides: list[tuple[int, bytes]] = field(default_factory=list)
+    """Rounds and winners whose models were no better than the one the round started from."""
     submitted: set[bytes] = field(default_factory=set)
     """Hashes of the devnet's own transfers."""
     included: dict[bytes, int] = field(default_factory=dict)
     """Of those, the ones in a final block that succeeded: hash -> number in the queue."""
     settled: set[int] = field(default_factory=set)
     """Numbers in the queue of transfers that were paid."""
+
+    def note(self, event: EventRecord, hashes: Sequence[bytes], timestamp_ms: int) -> None:
+        """Take in an event of a final block with that timestamp and extrinsics of those hashes."""
+        match event.pallet, event.name:
+            case "coin", "TransferQueued":
+                hash = hashes[event.extrinsic_index]
+                if hash in self.submitted:
+                    self.included[hash] = CoinEvent.TransferQueued.FromString(event.data).index
+            case "coin", "TransferSettled":
+                self.settled.add(CoinEvent.TransferSettled.FromString(event.data).index)
+            case "aggregation", "WinnerDisqualified":
+                lost = AggregationEvent.WinnerDisqualified.FromString(event.data)
+                self.disqualified.append(Disqualified(lost.round, lost.winner, lost.reason))
+            case "aggregation", "FreeRide":
+                ride = AggregationEvent.FreeRide.FromString(event.data)
+                self.free_rides.append((ride.round, ride.winner))
+            case "round", "PhaseChanged":
+                change = RoundEvent.PhaseChanged.FromString(event.data)
+                self.phase_changes.append(PhaseChange(change.round, change.phase, change.early, timestamp_ms))
 
     @property
     def settled_count(self) -> int:
@@ -109,19 +141,8 @@ class Observer:
             number = self.seen.scanned + 1
             view = node.block(number)
             for event in view.events:
-                self._note(event, list(view.extrinsic_hashes))
+                self.seen.note(event, view.extrinsic_hashes, view.block.header.timestamp_ms)
             self.seen.scanned = number
-
-    def _note(self, event: EventRecord, hashes: list[bytes]) -> None:
-        if (event.pallet, event.name) == ("coin", "TransferQueued"):
-            hash = hashes[event.extrinsic_index]
-            if hash in self.seen.submitted:
-                self.seen.included[hash] = CoinEvent.TransferQueued.FromString(event.data).index
-        elif (event.pallet, event.name) == ("coin", "TransferSettled"):
-            self.seen.settled.add(CoinEvent.TransferSettled.FromString(event.data).index)
-        elif (event.pallet, event.name) == ("aggregation", "WinnerDisqualified"):
-            lost = AggregationEvent.WinnerDisqualified.FromString(event.data)
-            self.seen.disqualified.append(Disqualified(lost.round, lost.winner, lost.reason))
 
     def _end_rounds(self, node: RemoteNode) -> None:
         last = self.seen.current.round

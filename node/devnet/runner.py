@@ -66,6 +66,8 @@ class Devnet:
             for index in range(options.validators)
         ]
         self.remotes: list[RemoteNode] = []
+        self.seen = Observation()
+        """What `follow` has seen of the network so far."""
 
     def __enter__(self) -> Devnet:
         return self
@@ -114,7 +116,7 @@ class Devnet:
     def follow(self) -> dict[str, Any]:
         """Follow the chain until the last round has ended and return the summary."""
         observer = Observer(self.remotes)
-        seen = observer.seen
+        seen = self.seen = observer.seen
         seen.metrics = {node.name: node.metrics_address for node in self.nodes}
         self._until(observer, lambda: self.options.rounds in seen.ended, submit=True)
         self._measured(observer)

@@ -109,13 +109,13 @@ def _make_learner(options: argparse.Namespace, miner: Miner, feed: ViewFeed) -> 
     data = load_dataset(miner.task, options.data)
     from node.worker.learning.keras_model import limit_threads
     from node.worker.learning.learner import TaskLearner
-    from node.worker.learning.trainer import Trainer
+    from node.worker.learning.trainer import KerasTrainer
 
     limit_threads(options.threads)
     learner = TaskLearner(
         miner.task,
         data,
-        Trainer(architecture_of(miner.task), miner.task),
+        KerasTrainer(architecture_of(miner.task), miner.task),
         index=miner.index,
         miners=miner.miners,
         test_records=miner.config.test_records,

@@ -94,7 +94,10 @@ class Proposing:
         left = max(0, view.config.train_ms - view.state.phase_clock_ms) * 9 // 10
         with self.work.timed("train_ms", "training"):
             trained = learner.train(global_model, round, self.work.stopwatch(left))
-        self.work.report(local_accuracy=trained.local_accuracy)
+        measured = {"local_accuracy": trained.local_accuracy}
+        if trained.training_accuracy is not None:
+            measured["training_accuracy"] = trained.training_accuracy
+        self.work.report(**measured)
         weights_hash = context.put_blob(trained.weights, round, AFTER_REVEAL)
         proposal = ModelProposeCall.Propose(
             weights_commitment=self._commitment(round, WEIGHTS, weights_hash),

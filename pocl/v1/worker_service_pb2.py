@@ -26,15 +26,15 @@ from pocl.v1 import extrinsic_pb2 as pocl_dot_v1_dot_extrinsic__pb2
 from pocl.v1 import blobs_service_pb2 as pocl_dot_v1_dot_blobs__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpocl/v1/worker_service.proto\x12\x07pocl.v1\x1a\x17pocl/v1/extrinsic.proto\x1a\x1bpocl/v1/blobs_service.proto\"?\n\x11SubmitCallRequest\x12\x1b\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\r.pocl.v1.Call\x12\r\n\x05round\x18\x02 \x01(\x04\"\"\n\x12SubmitCallResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"-\n\x0eGetSaltRequest\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\x1f\n\x0fGetSaltResponse\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\"Z\n\x0ePutBlobRequest\x12\r\n\x05round\x18\x01 \x01(\x04\x12+\n\nvisibility\x18\x02 \x01(\x0e\x32\x17.pocl.v1.BlobVisibility\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"-\n\x0fPutBlobResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"W\n\x10\x46\x65tchBlobRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x11\n\tmax_bytes\x18\x02 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\x12\x0e\n\x06holder\x18\x04 \x01(\x0c\"\xeb\x01\n\x0cWorkerReport\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x04\x12\x10\n\x08train_ms\x18\x03 \x01(\x04\x12\x12\n\npredict_ms\x18\x04 \x01(\x04\x12\x10\n\x08\x61udit_ms\x18\x05 \x01(\x04\x12\x14\n\x0c\x61ggregate_ms\x18\x06 \x01(\x04\x12\x1c\n\x0fglobal_accuracy\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0elocal_accuracy\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05\x65rror\x18\t \x01(\tB\x12\n\x10_global_accuracyB\x11\n\x0f_local_accuracy\"\x16\n\x14WorkerReportResponse\"(\n\x12ListReportsRequest\x12\x12\n\nfrom_round\x18\x01 \x01(\x04\"=\n\x13ListReportsResponse\x12&\n\x07reports\x18\x01 \x03(\x0b\x32\x15.pocl.v1.WorkerReport*L\n\x0e\x42lobVisibility\x12\x0b\n\x07PRIVATE\x10\x00\x12\x0f\n\x0b\x41\x46TER_TRAIN\x10\x01\x12\x10\n\x0c\x41\x46TER_REVEAL\x10\x02\x12\n\n\x06PUBLIC\x10\x03\x32\x9c\x03\n\rWorkerService\x12\x45\n\nSubmitCall\x12\x1a.pocl.v1.SubmitCallRequest\x1a\x1b.pocl.v1.SubmitCallResponse\x12<\n\x07GetSalt\x12\x17.pocl.v1.GetSaltRequest\x1a\x18.pocl.v1.GetSaltResponse\x12>\n\x07PutBlob\x12\x17.pocl.v1.PutBlobRequest\x1a\x18.pocl.v1.PutBlobResponse(\x01\x12<\n\tFetchBlob\x12\x19.pocl.v1.FetchBlobRequest\x1a\x12.pocl.v1.BlobChunk0\x01\x12>\n\x06Report\x12\x15.pocl.v1.WorkerReport\x1a\x1d.pocl.v1.WorkerReportResponse\x12H\n\x0bListReports\x12\x1b.pocl.v1.ListReportsRequest\x1a\x1c.pocl.v1.ListReportsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpocl/v1/worker_service.proto\x12\x07pocl.v1\x1a\x17pocl/v1/extrinsic.proto\x1a\x1bpocl/v1/blobs_service.proto\"?\n\x11SubmitCallRequest\x12\x1b\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\r.pocl.v1.Call\x12\r\n\x05round\x18\x02 \x01(\x04\"\"\n\x12SubmitCallResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\"-\n\x0eGetSaltRequest\x12\r\n\x05round\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\x1f\n\x0fGetSaltResponse\x12\x0c\n\x04salt\x18\x01 \x01(\x0c\"Z\n\x0ePutBlobRequest\x12\r\n\x05round\x18\x01 \x01(\x04\x12+\n\nvisibility\x18\x02 \x01(\x0e\x32\x17.pocl.v1.BlobVisibility\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"-\n\x0fPutBlobResponse\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0c\n\x04size\x18\x02 \x01(\x04\"W\n\x10\x46\x65tchBlobRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x11\n\tmax_bytes\x18\x02 \x01(\x04\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\x12\x0e\n\x06holder\x18\x04 \x01(\x0c\"\xa1\x02\n\x0cWorkerReport\x12\r\n\x05state\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x04\x12\x10\n\x08train_ms\x18\x03 \x01(\x04\x12\x12\n\npredict_ms\x18\x04 \x01(\x04\x12\x10\n\x08\x61udit_ms\x18\x05 \x01(\x04\x12\x14\n\x0c\x61ggregate_ms\x18\x06 \x01(\x04\x12\x1c\n\x0fglobal_accuracy\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1b\n\x0elocal_accuracy\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05\x65rror\x18\t \x01(\t\x12\x1e\n\x11training_accuracy\x18\n \x01(\x01H\x02\x88\x01\x01\x42\x12\n\x10_global_accuracyB\x11\n\x0f_local_accuracyB\x14\n\x12_training_accuracy\"\x16\n\x14WorkerReportResponse\"(\n\x12ListReportsRequest\x12\x12\n\nfrom_round\x18\x01 \x01(\x04\"=\n\x13ListReportsResponse\x12&\n\x07reports\x18\x01 \x03(\x0b\x32\x15.pocl.v1.WorkerReport*L\n\x0e\x42lobVisibility\x12\x0b\n\x07PRIVATE\x10\x00\x12\x0f\n\x0b\x41\x46TER_TRAIN\x10\x01\x12\x10\n\x0c\x41\x46TER_REVEAL\x10\x02\x12\n\n\x06PUBLIC\x10\x03\x32\x9c\x03\n\rWorkerService\x12\x45\n\nSubmitCall\x12\x1a.pocl.v1.SubmitCallRequest\x1a\x1b.pocl.v1.SubmitCallResponse\x12<\n\x07GetSalt\x12\x17.pocl.v1.GetSaltRequest\x1a\x18.pocl.v1.GetSaltResponse\x12>\n\x07PutBlob\x12\x17.pocl.v1.PutBlobRequest\x1a\x18.pocl.v1.PutBlobResponse(\x01\x12<\n\tFetchBlob\x12\x19.pocl.v1.FetchBlobRequest\x1a\x12.pocl.v1.BlobChunk0\x01\x12>\n\x06Report\x12\x15.pocl.v1.WorkerReport\x1a\x1d.pocl.v1.WorkerReportResponse\x12H\n\x0bListReports\x12\x1b.pocl.v1.ListReportsRequest\x1a\x1c.pocl.v1.ListReportsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pocl.v1.worker_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BLOBVISIBILITY']._serialized_start=871
-  _globals['_BLOBVISIBILITY']._serialized_end=947
+  _globals['_BLOBVISIBILITY']._serialized_start=925
+  _globals['_BLOBVISIBILITY']._serialized_end=1001
   _globals['_SUBMITCALLREQUEST']._serialized_start=95
   _globals['_SUBMITCALLREQUEST']._serialized_end=158
   _globals['_SUBMITCALLRESPONSE']._serialized_start=160
@@ -50,13 +50,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FETCHBLOBREQUEST']._serialized_start=415
   _globals['_FETCHBLOBREQUEST']._serialized_end=502
   _globals['_WORKERREPORT']._serialized_start=505
-  _globals['_WORKERREPORT']._serialized_end=740
-  _globals['_WORKERREPORTRESPONSE']._serialized_start=742
-  _globals['_WORKERREPORTRESPONSE']._serialized_end=764
-  _globals['_LISTREPORTSREQUEST']._serialized_start=766
-  _globals['_LISTREPORTSREQUEST']._serialized_end=806
-  _globals['_LISTREPORTSRESPONSE']._serialized_start=808
-  _globals['_LISTREPORTSRESPONSE']._serialized_end=869
-  _globals['_WORKERSERVICE']._serialized_start=950
-  _globals['_WORKERSERVICE']._serialized_end=1362
+  _globals['_WORKERREPORT']._serialized_end=794
+  _globals['_WORKERREPORTRESPONSE']._serialized_start=796
+  _globals['_WORKERREPORTRESPONSE']._serialized_end=818
+  _globals['_LISTREPORTSREQUEST']._serialized_start=820
+  _globals['_LISTREPORTSREQUEST']._serialized_end=860
+  _globals['_LISTREPORTSRESPONSE']._serialized_start=862
+  _globals['_LISTREPORTSRESPONSE']._serialized_end=923
+  _globals['_WORKERSERVICE']._serialized_start=1004
+  _globals['_WORKERSERVICE']._serialized_end=1416
 # @@protoc_insertion_point(module_scope)

@@ -79,7 +79,7 @@ class FetchBlobRequest(_message.Message):
     def __init__(self, hash: _Optional[bytes] = ..., max_bytes: _Optional[int] = ..., timeout_ms: _Optional[int] = ..., holder: _Optional[bytes] = ...) -> None: ...
 
 class WorkerReport(_message.Message):
-    __slots__ = ("state", "round", "train_ms", "predict_ms", "audit_ms", "aggregate_ms", "global_accuracy", "local_accuracy", "error")
+    __slots__ = ("state", "round", "train_ms", "predict_ms", "audit_ms", "aggregate_ms", "global_accuracy", "local_accuracy", "error", "training_accuracy")
     STATE_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     TRAIN_MS_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class WorkerReport(_message.Message):
     GLOBAL_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     LOCAL_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     state: str
     round: int
     train_ms: int
@@ -98,7 +99,8 @@ class WorkerReport(_message.Message):
     global_accuracy: float
     local_accuracy: float
     error: str
-    def __init__(self, state: _Optional[str] = ..., round: _Optional[int] = ..., train_ms: _Optional[int] = ..., predict_ms: _Optional[int] = ..., audit_ms: _Optional[int] = ..., aggregate_ms: _Optional[int] = ..., global_accuracy: _Optional[float] = ..., local_accuracy: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...
+    training_accuracy: float
+    def __init__(self, state: _Optional[str] = ..., round: _Optional[int] = ..., train_ms: _Optional[int] = ..., predict_ms: _Optional[int] = ..., audit_ms: _Optional[int] = ..., aggregate_ms: _Optional[int] = ..., global_accuracy: _Optional[float] = ..., local_accuracy: _Optional[float] = ..., error: _Optional[str] = ..., training_accuracy: _Optional[float] = ...) -> None: ...
 
 class WorkerReportResponse(_message.Message):
     __slots__ = ()

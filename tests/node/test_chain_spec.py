@@ -174,10 +174,18 @@ TEXTS = [
     (ROUND + "voting", ["", "plurality"], "'borda' or 'median' or 'screened'"),
     (ROUND + "reward", ["", "plurality"], "'accuracy' or 'weight_difference' or 'contribution'"),
     (ROUND + "aggregation", ["", "plurality"], "'fedavg'"),
-    (LEARNING + "dataset", ["", "mnist"], "'digits' or 'breast-cancer' or 'cifar10' or 'npz' or 'own'"),
+    (
+        LEARNING + "dataset",
+        ["", "mnist"],
+        "'digits' or 'noisy-digits' or 'breast-cancer' or 'cifar10' or 'npz' or 'own'",
+    ),
     (LEARNING + "architecture", ["", "resnet"], "'digits-cnn' or 'paper-cnn' or 'mlp'"),
     (LEARNING + "optimizer", ["", "adamw"], "'adam' or 'sgd'"),
-    (LEARNING + "partition.kind", ["", "random"], "'iid' or 'decreasing' or 'grouped' or 'dirichlet'"),
+    (
+        LEARNING + "partition.kind",
+        ["", "random"],
+        "'iid' or 'decreasing' or 'grouped' or 'dirichlet' or 'parts'",
+    ),
     (LEARNING + "input_dtype", ["", "float64"], "'uint8' or 'float32'"),
     (
         LEARNING + "learning_rate",

@@ -9,30 +9,28 @@ chain.events(CoinEvent.TransferQueued)                 # of the last block
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
+from node.experiment.memory_chain import MemoryChain, MemoryChainState
 from pallets.coin import Coin
 from pallets.system import System
 from pallets.timestamp import Timestamp
 from pallets.validators import Validators
-from pocl.extrinsics import sign_call, u128
+from pocl.extrinsics import u128
 from pocl.keys import Keypair
-from pocl.v1.extrinsic_pb2 import Call
 from pocl.v1.validators_pb2 import ValidatorsConfig
 from runtime.blocks import BlockLimits, ExecutedBlock
-from runtime.codec import encode
 from runtime.execution import DoesNotFit
 from runtime.executive import Runtime
 from runtime.frame import InvalidTransaction, Pallet
 from runtime.frame.errors import RuntimeFault
-from runtime.state import MemoryState
-from runtime.transactions import ValidTransaction
+
+__all__ = ["MemoryChainState", "TestChain"]
 
 M = TypeVar("M", bound=Message)
-P = TypeVar("P", bound=Pallet)
 
 ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, GRACE = (
     Keypair.from_uri(f"//{name}") for name in ("Alice", "Bob", "Charlie", "Dave", "Eve", "Ferdie", "Grace")
@@ -49,28 +47,7 @@ def set_rules(bond: int = 0, slash: int = 0, **changes: int) -> ValidatorsConfig
     return ValidatorsConfig(bond=u128(bond), slash=u128(slash), **rules)
 
 
-class MemoryChainState(MemoryState):
-    """A VersionedState in dictionaries."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.nodes: dict[bytes, bytes] = {}
-        self.version = -1
-
-    def get_node(self, key: bytes) -> bytes | None:
-        return self.nodes.get(key)
-
-    def advance(self, block: ExecutedBlock) -> None:
-        """Take in what a block did."""
-        self.apply(block.changes)
-        self.nodes.update(block.tree.nodes)
-        for key in block.tree.stale:
-            # Nobody reads an older version here: a tree that still needed this node would show it.
-            self.nodes.pop(key)
-        self.version = block.header.number
-
-
-class TestChain:
+class TestChain(MemoryChain):
     """Blocks on blocks, each final at once."""
 
     __test__ = False
@@ -92,10 +69,10 @@ class TestChain:
             pallets = RUNTIME.pallets
         if balances is None:
             balances = dict.fromkeys((ALICE, BOB, CHARLIE, DAVE, EVE, FERDIE, GRACE), RICH)
-        self.runtime = Runtime(pallets, spec_version=1, transaction_version=1, limits=limits)
+        runtime = Runtime(pallets, spec_version=1, transaction_version=1, limits=limits)
         self.validators = sorted(validators, key=lambda keypair: keypair.public)
-        self.keys = {keypair.public: keypair for keypair in (*validators, *balances)}
         self.check = check
+        self.blocks: list[ExecutedBlock] = []
         genesis: dict[str, Mapping[str, Any]] = {
             "coin": {"balances": [(keypair.public, amount) for keypair, amount in balances.items()]},
             "validators": {
@@ -103,58 +80,8 @@ class TestChain:
                 "config": rules or set_rules(),
             },
         }
-        self.state = MemoryChainState()
-        self.blocks: list[ExecutedBlock] = []
-        self._signed: dict[bytes, int] = {}
-        block = self.runtime.build_genesis(genesis | dict(config or {}), GENESIS_MS)
-        self.genesis_hash = block.hash
-        self._take(block)
-
-    @property
-    def head(self) -> ExecutedBlock:
-        """The last block."""
-        return self.blocks[-1]
-
-    def pallet(self, cls: type[P]) -> P:
-        """Return a pallet bound to the state after the last block."""
-        bound = self.runtime.bind(self.state, self.head.header, self.genesis_hash)[cls.name]
-        assert isinstance(bound, cls)
-        return bound
-
-    def sign(
-        self,
-        who: Keypair,
-        pallet: str,
-        function: str,
-        args: Message,
-        *,
-        round: int | None = None,
-        nonce: int | None = None,
-        tip: int = 0,
-        valid_until: int = 0,
-    ) -> bytes:
-        """Return a signed call: operational with `round`, else normal with the account's next nonce."""
-        if round is None and nonce is None:
-            ahead = self._signed.get(who.public, 0)
-            self._signed[who.public] = ahead + 1
-            nonce = self.pallet(System).account(who.public).nonce + ahead
-        return sign_call(
-            who,
-            Call(pallet=pallet, function=function, args=encode(args)),
-            genesis_hash=self.genesis_hash,
-            spec_version=self.runtime.spec_version,
-            transaction_version=self.runtime.transaction_version,
-            nonce=nonce,
-            round=round,
-            tip=tip,
-            valid_until=valid_until,
-        )
-
-    def validate(self, data: bytes, verified: Container[bytes] = ()) -> ValidTransaction:
-        """Validate an extrinsic on the state after the last block."""
-        return self.runtime.validate_transaction(
-            self.state, self.head.header, self.genesis_hash, data, verified=verified
-        )
+        block = runtime.build_genesis(genesis | dict(config or {}), GENESIS_MS)
+        super().__init__(runtime, block, (*validators, *balances))
 
     def propose(
         self,
@@ -173,19 +100,10 @@ class TestChain:
                 raise error
             refused.append((data, error))
 
-        parent = self.head.header
-        if author is None:
-            members = self.pallet(Validators).members()
-            author = self.keys[members[parent.number % len(members)]]
-        return self.runtime.propose(
-            self.state,
-            parent,
-            self.genesis_hash,
-            epoch=parent.next_epoch.epoch if parent.HasField("next_epoch") else parent.epoch,
-            view=parent.number + 1,
-            timestamp_ms=parent.timestamp_ms + after_ms,
-            author=author.public,
-            extrinsics=extrinsics,
+        return self.build(
+            extrinsics,
+            timestamp_ms=self.head.header.timestamp_ms + after_ms,
+            author=None if author is None else author.public,
             on_refused=on_refused,
         )
 
@@ -198,11 +116,17 @@ class TestChain:
     ) -> ExecutedBlock:
         """Propose a block, execute it as another node would, and apply it."""
         proposed = self.propose(*extrinsics, author=author, after_ms=after_ms, refused=refused)
-        if self.check:
-            executed = self.runtime.execute(self.state, self.head.header, self.genesis_hash, proposed.block)
-            assert executed == proposed
-        self._take(proposed)
+        self.advance(proposed)
         return proposed
+
+    def advance(self, block: ExecutedBlock) -> None:
+        """Execute a block as another node would, and apply it."""
+        if self.check and block.header.number:
+            executed = self.runtime.execute(self.state, self.head.header, self.genesis_hash, block.block)
+            assert executed == block
+        super().advance(block)
+        self.blocks.append(block)
+        self.runtime.try_state(self.state)
 
     def run(self, *extrinsics: bytes) -> None:
         """Put each extrinsic into a block of its own."""
@@ -232,9 +156,3 @@ class TestChain:
         (entry,) = refused
         assert isinstance(entry[1], InvalidTransaction | DoesNotFit)
         return entry[1]
-
-    def _take(self, block: ExecutedBlock) -> None:
-        self.state.advance(block)
-        self.blocks.append(block)
-        self._signed.clear()
-        self.runtime.try_state(self.state)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from node.experiment.memory_chain import MemoryChainState
 from pallets.coin import Coin
 from pallets.system import System
 from pallets.system.weights import REMARK
@@ -28,7 +29,7 @@ from runtime.frame import (
     InvalidTransaction,
 )
 from runtime.transactions import CallDefect
-from tests.pallets.harness import ALICE, BOB, EVE, LEDGER, RICH, MemoryChainState, TestChain
+from tests.pallets.harness import ALICE, BOB, EVE, LEDGER, RICH, TestChain
 from tests.runtime.toy_round import PALLETS, Round
 
 

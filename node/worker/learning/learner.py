@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ from node.worker.learning.metrics import measured
 from node.worker.learning.randomness import generator
 from node.worker.learning.records import read_records, write_records
 from node.worker.learning.share import share_of
-from node.worker.learning.trainer import Samples, Trainer
-from node.worker.learning.weights import initial_weights, read_weights
+from node.worker.learning.training import Samples, Trainer
+from node.worker.learning.weights import Weights, initial_weights, read_weights
 from pallets.aggregation.fixed_point import write_model
 from pallets.offchain_protocols import Trained
 
@@ -64,48 +65,50 @@ class TaskLearner:
         self._trainer = trainer
         self._index = index
         self._test_records = test_records
-        self._copies = data.copies
-        own = share_of(task, data, index, miners, test_records)
-        self._share = Samples(data.x_train[own], data.y_train[own])
-        self._test = _evaluation_part(task, data)
-        self._initial = initial_weights(self._architecture, task.seed)
+        # Numbers of records, not copies of them: learners of one process have their data set in common.
+        self._data = data
+        self._own = share_of(task, data, index, miners, test_records)
 
     @property
     def share_size(self) -> int:
         """Records of this miner."""
-        return len(self._share.labels)
+        return len(self._own)
 
     def own_data(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
         """Return the share: inputs [N, *input_shape] and labels uint8[N]."""
-        return self._share.inputs, self._share.labels
+        return self._data.x_train[self._own], self._data.y_train[self._own]
 
     def relabelled(self, labels: npt.NDArray[np.uint8]) -> TaskLearner:
         """Return a learner of the same records under other labels, uint8[N]: for experiments."""
+        relabelled = self._data.y_train.copy()
+        relabelled[self._own] = labels
         other = copy.copy(self)
-        other._share = Samples(self._share.inputs, labels)
+        other._data = replace(self._data, y_train=relabelled)
         return other
 
     def warm_up(self) -> None:
         """Compile training and prediction before the first round needs them."""
-        self._trainer.warm_up(self._initial)
+        self._trainer.warm_up(self._initial_weights())
 
     def initial_model(self) -> bytes:
         """Return the model every miner starts from."""
-        return write_model(self._initial)
+        return write_model(self._initial_weights())
 
     def train(self, global_model: bytes, round: int, deadline: Callable[[], bool]) -> Trained:
         """Train on the share without the round's test records. Raise InvalidWeights."""
         start = read_weights(global_model, self._architecture)
         rng = generator("train", self._task.seed, self._index, round)
         rest = np.setdiff1d(np.arange(self.share_size), self._test_indices(round))
-        originals = np.unique(rest // self._copies)
+        originals = np.unique(rest // self._data.copies)
         held_out = rng.permutation(originals)[: max(1, len(originals) // VALIDATION_PART)]
-        validating = np.isin(rest // self._copies, held_out)
+        validating = np.isin(rest // self._data.copies, held_out)
         validation, training = self._samples(rest[validating]), self._samples(rest[~validating])
         fitted = self._trainer.fit(
             start, training, validation, rng, lambda: deadline() or self._overtaken(round)
         )
-        return Trained(write_model(fitted.weights), len(training.labels), fitted.accuracy)
+        return Trained(
+            write_model(fitted.weights), len(training.labels), fitted.accuracy, fitted.training_accuracy
+        )
 
     def test_set(self, round: int, count: int) -> tuple[bytes, bytes]:
         """Return records and labels of the round (rules in the module's docstring)."""
@@ -129,11 +132,17 @@ class TaskLearner:
         """Return the task's metric on the data set's test part, or the task's `evaluation_records` of it; with own
         data on the records that this miner holds out.
         """
-        labels = self._trainer.predict(read_weights(weights, self._architecture), self._test.inputs)
-        return measured(self._task.metric, self._test.labels, labels)
+        test = _evaluation_part(self._task, self._data)
+        labels = self._trainer.predict(read_weights(weights, self._architecture), test.inputs)
+        return measured(self._task.metric, test.labels, labels)
+
+    def _initial_weights(self) -> Weights:
+        return initial_weights(self._architecture, self._task.seed)
 
     def _samples(self, indices: npt.NDArray[np.int64]) -> Samples:
-        return Samples(self._share.inputs[indices], self._share.labels[indices])
+        """Return records by their numbers in the share."""
+        records = self._own[indices]
+        return Samples(self._data.x_train[records], self._data.y_train[records])
 
     def _test_indices(self, round: int) -> npt.NDArray[np.int64]:
         """Return where in the share the round's test records are. Rounds count from 1."""

@@ -6,8 +6,9 @@
                 miners 1/25 and 4/25, the paper's split
     dirichlet   each class is dealt by proportions drawn from Dirichlet(alpha): label skew, the stronger the
                 smaller alpha (Hsu et al., 2019, arXiv:1909.06335)
+    parts       miner i gets parts[i] of all parts
 
-Shares are disjoint and together hold every item. Within the first three, items are shuffled first, so all
+Shares are disjoint and together hold every item. In all but dirichlet, items are shuffled first, so all
 classes are in every share. Whatever the rule, a share has at least `minimum` items: who has fewer gets them
 from the largest share. Miners are numbered by their place in the sorted validator set.
 """
@@ -41,16 +42,23 @@ def partition(labels: npt.NDArray[np.uint8], miners: int, how: Partition, minimu
         assert how.alpha is not None, "a parsed task has it"
         shares = _dirichlet(labels, miners, how.alpha, rng)
     else:
-        shares = _cut(rng.permutation(len(labels)), _parts(how.kind, miners))
+        shares = _cut(rng.permutation(len(labels)), _parts(how, miners))
     _fill_up(shares, minimum)
     return shares
 
 
-def _parts(kind: str, miners: int) -> list[int]:
+def _parts(how: Partition, miners: int) -> Sequence[int]:
     """Return how many parts each miner gets."""
-    if kind == "iid":
+    if how.parts is not None:
+        if len(how.parts) != miners:
+            raise DataError(
+                f"learning.partition.parts has {len(how.parts)} entries but there are {miners} miners: "
+                "give each its part"
+            )
+        return how.parts
+    if how.kind == "iid":
         return [1] * miners
-    if kind == "decreasing":
+    if how.kind == "decreasing":
         return [miners - index for index in range(miners)]
     small = miners // 2
     return [1] * small + [4] * (miners - small)

@@ -17,7 +17,6 @@ A round of training:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,34 +25,22 @@ import numpy.typing as npt
 from node.learning_task import LearningTask
 from node.worker.learning.architectures import Architecture
 from node.worker.learning.keras_model import build_model, keras, tf, variables_of
-from node.worker.learning.weights import Weights, within_bounds
+from node.worker.learning.training import (
+    SGD_MOMENTUM,
+    BestEpoch,
+    Fitted,
+    Inputs,
+    Labels,
+    Samples,
+    batches,
+    cross_entropy,
+)
+from node.worker.learning.weights import Weights
 
 PREDICT_BATCH = 64
-SGD_MOMENTUM = 0.9
-
-Inputs = npt.NDArray[Any]
-Labels = npt.NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Samples:
-    """Inputs [N, *input_shape] as the data set has them, and labels uint8[N]; N at least 1."""
-
-    inputs: Inputs
-    labels: Labels
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a round of training gave: the weights, and loss and accuracy on the validation part."""
-
-    weights: Weights
-    loss: float
-    accuracy: float
-    epochs: int
-
-
-class Trainer:
+class KerasTrainer:
     """One model with its optimiser. Not for several threads at once."""
 
     def __init__(self, architecture: Architecture, task: LearningTask) -> None:
@@ -96,22 +83,16 @@ class Trainer:
         """Train from `start` (rules in the module's docstring). The same generator gives the same weights."""
         self._set(start)
         self._reset(rng)
-        best: Fitted | None = None
-        waited = 0
+        epochs = BestEpoch(self._task.early_stopping_patience)
         for epoch in range(1, self._task.epochs + 1):
-            in_time = self._epoch(training, rng, deadline)
-            weights = self._get()
-            loss, accuracy = self._measure(validation)
-            if np.isfinite(loss) and within_bounds(weights) and (best is None or loss < best.loss):
-                best, waited = Fitted(weights, loss, accuracy, epoch), 0
-            else:
-                waited += 1
-            if not in_time or waited >= self._task.early_stopping_patience:
+            in_time, right = self._epoch(training, rng, deadline)
+            fitted = Fitted(self._get(), *self._measure(validation), epoch, right)
+            if not epochs.take(fitted) or not in_time:
                 break
-        if best is None:
-            self._set(start)
-            best = Fitted(start, *self._measure(validation), epochs=0)
-        return best
+        if epochs.best is not None:
+            return epochs.best
+        self._set(start)
+        return Fitted(start, *self._measure(validation), epochs=0)
 
     def predict(self, weights: Weights, inputs: Inputs) -> Labels:
         """Return the model's label of each input, uint8[N]."""
@@ -119,29 +100,22 @@ class Trainer:
         labels: Labels = self._all_logits(inputs).argmax(axis=1).astype(np.uint8)
         return labels
 
-    def _epoch(self, training: Samples, rng: np.random.Generator, deadline: Callable[[], bool]) -> bool:
-        """Train one epoch; return False when the deadline cut it short."""
-        size = self._task.batch_size
-        order = rng.permutation(len(training.labels))
-        if len(order) < size:
-            order = np.resize(order, size)  # repeats: batch statistics of a few samples would be worse
-        for start in range(0, len(order) - size + 1, size):
+    def _epoch(
+        self, training: Samples, rng: np.random.Generator, deadline: Callable[[], bool]
+    ) -> tuple[bool, float | None]:
+        """Train one epoch; return False when the deadline cut it short, and the accuracy on its batches."""
+        right = []
+        in_time = True
+        for batch in batches(len(training.labels), self._task.batch_size, rng):
             if deadline():
-                return False
-            batch = order[start : start + size]
-            self._step(training.inputs[batch], training.labels[batch])
-        return True
+                in_time = False
+                break
+            right.append(self._step(training.inputs[batch], training.labels[batch]))
+        return in_time, float(np.mean([count.numpy() for count in right])) if right else None
 
     def _measure(self, samples: Samples) -> tuple[float, float]:
-        """Return mean cross-entropy (inf for weights that have run away) and accuracy of the current weights."""
-        logits = self._all_logits(samples.inputs).astype(np.float64)
-        accuracy = float((logits.argmax(axis=1) == samples.labels).mean())
-        if not np.all(np.isfinite(logits)):
-            return np.inf, accuracy
-        logits -= logits.max(axis=1, keepdims=True)
-        chosen = logits[np.arange(len(logits)), samples.labels]
-        loss = float((np.log(np.exp(logits).sum(axis=1)) - chosen).mean())
-        return loss, accuracy
+        """Return mean cross-entropy and accuracy of the current weights."""
+        return cross_entropy(self._all_logits(samples.inputs), samples.labels)
 
     def _all_logits(self, inputs: Inputs) -> npt.NDArray[np.float32]:
         parts = []
@@ -152,13 +126,16 @@ class Trainer:
             parts.append(self._logits(padded).numpy()[: len(batch)])
         return np.concatenate(parts)
 
-    def _train_batch(self, inputs: Any, labels: Any) -> None:
+    def _train_batch(self, inputs: Any, labels: Any) -> Any:
+        """Train on a batch; return the part of it that the model had right before."""
         with tf.GradientTape() as tape:
             logits = self._model(_scaled(inputs), training=True)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(labels, tf.int32), logits)
             loss = tf.reduce_mean(losses)
         gradients = tape.gradient(loss, self._model.trainable_variables)
         self._optimizer.apply(gradients, self._model.trainable_variables)
+        right = tf.equal(tf.argmax(logits, axis=1), tf.cast(labels, tf.int64))
+        return tf.reduce_mean(tf.cast(right, tf.float32))
 
     def _predict_batch(self, inputs: Any) -> Any:
         return self._model(_scaled(inputs), training=False)

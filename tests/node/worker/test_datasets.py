@@ -54,6 +54,19 @@ def test_no_digit_is_in_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(np.concatenate(chosen).tolist()) == list(range(1797))
 
 
+def test_noisy_digits_stay_where_they_are() -> None:
+    task = task_of(DIGITS, dataset="noisy-digits", architecture="mlp")
+    data = load_dataset(task, None)
+    assert data.x_train.shape == (1500 * COPIES, 8, 8, 1)
+    assert data.x_test.shape == (297 * COPIES, 8, 8, 1)
+    assert set(data.y_train) == set(data.y_test) == set(range(10))
+    copies = data.x_train[:COPIES].astype(float)
+    # The same strokes under four different noises: bytes stand for -1 to 2, so the noise is 0.3 of 85.
+    assert len({picture.tobytes() for picture in data.x_train[:COPIES]}) == COPIES
+    assert 15 < (copies - copies.mean(axis=0)).std() < 35
+    assert np.array_equal(data.x_train, load_dataset(task, None).x_train)
+
+
 # cifar10
 
 

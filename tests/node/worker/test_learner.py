@@ -14,8 +14,9 @@ from node.worker.learning.datasets import Dataset, load_dataset
 from node.worker.learning.errors import DataError
 from node.worker.learning.keras_model import build_model
 from node.worker.learning.learner import TaskLearner
+from node.worker.learning.numpy_trainer import NumpyTrainer
 from node.worker.learning.records import read_records
-from node.worker.learning.trainer import PREDICT_BATCH, Trainer
+from node.worker.learning.trainer import PREDICT_BATCH, KerasTrainer
 from node.worker.learning.weights import read_weights
 from pallets.aggregation.fixed_point import fedavg, write_model
 from pallets.offchain_protocols import InvalidRecords, InvalidWeights
@@ -28,7 +29,7 @@ def npz_learner(folder: Path, index: int, **changes: Any) -> TaskLearner:
     """Return one of two miners of a small data set."""
     task = task_of(NPZ, **changes)
     data = load_dataset(task, write_npz(folder, npz_arrays()))
-    trainer = Trainer(architecture_of(task), task)
+    trainer = KerasTrainer(architecture_of(task), task)
     return TaskLearner(task, data, trainer, index=index, miners=2, test_records=10)
 
 
@@ -47,12 +48,12 @@ def data(task: LearningTask) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trainer(task: LearningTask) -> Trainer:
-    return Trainer(architecture_of(task), task)
+def trainer(task: LearningTask) -> KerasTrainer:
+    return KerasTrainer(architecture_of(task), task)
 
 
 @pytest.fixture(scope="module")
-def miners(task: LearningTask, data: Dataset, trainer: Trainer) -> list[TaskLearner]:
+def miners(task: LearningTask, data: Dataset, trainer: KerasTrainer) -> list[TaskLearner]:
     return [
         TaskLearner(task, data, trainer, index=index, miners=MINERS, test_records=R)
         for index in range(MINERS)
@@ -103,7 +104,7 @@ def test_training_again_gives_the_same_weights(miners: list[TaskLearner]) -> Non
     assert miners[1].train(model, 8, lambda: next(deadline)).weights != first.weights
 
 
-def test_nothing_is_traced_again(miners: list[TaskLearner], trainer: Trainer) -> None:
+def test_nothing_is_traced_again(miners: list[TaskLearner], trainer: KerasTrainer) -> None:
     miners[0].warm_up()
     model = miners[0].initial_model()
     for round in (1, 2):
@@ -130,7 +131,7 @@ def test_the_deadline_is_looked_at_before_every_batch(miners: list[TaskLearner])
 
 
 def test_training_ends_when_the_chain_has_moved_on(
-    task: LearningTask, data: Dataset, trainer: Trainer
+    task: LearningTask, data: Dataset, trainer: KerasTrainer
 ) -> None:
     asked: list[int] = []
     learner = TaskLearner(
@@ -165,13 +166,13 @@ def test_test_sets_never_repeat_until_the_share_is_used_up(
     assert miners[3].test_set(rounds + 1, R) != miners[3].test_set(1, R)
 
 
-def test_the_round_is_not_trained_on_its_test_set(miners: list[TaskLearner], trainer: Trainer) -> None:
+def test_the_round_is_not_trained_on_its_test_set(miners: list[TaskLearner], trainer: KerasTrainer) -> None:
     trained_on: set[bytes] = set()
     step = trainer._step
 
-    def spy(inputs: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], labels: object) -> None:
+    def spy(inputs: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], labels: object) -> Any:
         trained_on.update(picture.tobytes() for picture in inputs)
-        step(inputs, labels)
+        return step(inputs, labels)
 
     trainer._step = spy
     try:
@@ -240,7 +241,7 @@ def test_patience_and_the_best_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_share_without_room_for_a_test_set_is_one_line(
-    data: Dataset, trainer: Trainer, task: LearningTask
+    data: Dataset, trainer: KerasTrainer, task: LearningTask
 ) -> None:
     with pytest.raises(DataError, match="4 miners need at least") as caught:
         TaskLearner(task, data, trainer, index=0, miners=MINERS, test_records=800)
@@ -260,7 +261,7 @@ def test_keras_has_the_parameters_of_the_architecture() -> None:
 def test_the_papers_network_learns_cifar10_within_a_round() -> None:
     task = task_of(CIFAR10)
     data = load_dataset(task, Path(os.environ["POCL_CIFAR10"]))
-    trainer = Trainer(architecture_of(task), task)
+    trainer = KerasTrainer(architecture_of(task), task)
     learner = TaskLearner(task, data, trainer, index=9, miners=10, test_records=50)
     assert learner.share_size == 8000  # 4/25 of 50,000
     batches = count(1)
@@ -272,8 +273,36 @@ def test_the_papers_network_learns_cifar10_within_a_round() -> None:
 def test_a_relabelled_learner_has_the_same_records_under_other_labels(npz: TaskLearner) -> None:
     inputs, labels = npz.own_data()
     other = npz.relabelled(np.zeros_like(labels))
-    assert other.own_data()[0] is inputs
+    assert np.array_equal(other.own_data()[0], inputs)
     assert not other.own_data()[1].any()
-    assert npz.own_data()[1] is labels, "the learner itself is as it was"
+    assert np.array_equal(npz.own_data()[1], labels)
+    assert labels.any(), "the learner itself is as it was"
     model = other.train(npz.initial_model(), 1, never).weights
     assert other.predict(model, npz.test_set(1, 10)[0]) == bytes(10), "it has learnt the other labels"
+
+
+# numpy
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_numpy_trains_what_keras_trains(tmp_path: Path, optimizer: str) -> None:
+    """The same batches in the same order: only the last digits differ."""
+    task = task_of(NPZ, optimizer=optimizer, learning_rate="0.01", epochs=3)
+    data = load_dataset(task, write_npz(tmp_path, npz_arrays()))
+    architecture = architecture_of(task)
+    keras, numpy = (
+        TaskLearner(task, data, trainer, index=0, miners=2, test_records=10)
+        for trainer in (KerasTrainer(architecture, task), NumpyTrainer(architecture, task))
+    )
+    start = keras.initial_model()
+    expected, given = keras.train(start, 1, never), numpy.train(start, 1, never)
+    assert given.sample_count == expected.sample_count
+    assert given.local_accuracy == pytest.approx(expected.local_accuracy, abs=0.05)
+    assert given.training_accuracy == pytest.approx(expected.training_accuracy, abs=0.01)
+    moved = 0.0
+    for name, tensor in read_weights(expected.weights, architecture).items():
+        assert read_weights(given.weights, architecture)[name] == pytest.approx(tensor, abs=2e-4), name
+        moved = max(moved, float(np.abs(tensor - read_weights(start, architecture)[name]).max()))
+    assert moved > 0.05
+    records, _ = keras.test_set(1, 10)
+    assert keras.predict(given.weights, records) == numpy.predict(given.weights, records)

@@ -50,6 +50,13 @@ def test_sizes_follow_the_rule() -> None:
     assert sizes("grouped", 1) == [1000]
 
 
+def test_every_miner_may_have_its_own_part() -> None:
+    how = Partition("parts", 3, parts=(1, 5, 4))
+    assert [len(share) for share in partition(LABELS, 3, how, 1)] == [100, 500, 400]
+    with pytest.raises(DataError, match="parts has 3 entries but there are 4 miners"):
+        partition(LABELS, 4, how, 1)
+
+
 def test_the_minimum_is_taken_from_the_largest_share() -> None:
     assert sizes("decreasing", 4, minimum=150) == [350, 300, 200, 150]
     assert sizes("iid", 4, minimum=250) == [250] * 4

@@ -1,0 +1,365 @@
+"""The figures of an experiment's results, drawn with matplotlib on no screen.
+
+    accuracy.png             accuracy of the global model after each round, a line a cell
+    NAME-curves.png          each miner's accuracy in training, on its validation part, on the others' records
+    NAME-share-wins.png      share of the data against wins
+    NAME-rewards.png         what each miner earned
+    NAME-phases.png          time of each round, by phase
+    NAME-participation.png   who delivered in which round, and who won
+    grid.png                 one varied field: final accuracy, and wins of groups or else duration of rounds
+    matrix.png               several: the same as heat maps
+
+NAME is `miners` in an experiment of one cell, else the cell's number; beyond MOST_CELLS cells only the figures of
+the whole experiment are drawn. Curves, phases and participation are those of the first seed, the others of all.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from node.experiment.plan import HONEST_GROUP, value_label
+from node.experiment.results import DELIVERIES
+from node.experiment.tables import by_cell
+
+MOST_CELLS = 12
+_LEGEND_CELLS = 16
+_CELL_SIZE = 0.55
+
+Run = Mapping[str, Any]
+
+
+def draw(results: Mapping[str, Any], out: Path) -> Iterator[Path]:
+    """Draw everything into a folder and yield the files."""
+    for name, figure in figures(results):
+        file = out / f"{name}.png"
+        _save(figure, file)
+        yield file
+
+
+def _save(figure: Figure, file: Path) -> None:
+    FigureCanvasAgg(figure)
+    figure.savefig(file, format="png", dpi=110)
+
+
+def draw_comparison(experiments: Mapping[str, Mapping[str, Any]], file: Path) -> None:
+    """Draw the accuracy of several experiments, by name, into one file."""
+    lines = []
+    for name, results in experiments.items():
+        for runs in by_cell(results).values():
+            label = runs[0]["label"]
+            lines.append((f"{name}: {label}" if label else name, runs))
+    _save(accuracy_figure("accuracy", lines), file)
+
+
+def figures(results: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Yield each figure with its name."""
+    cells = by_cell(results)
+    title = results["experiment"] + (" (simulated)" if results["mode"] == "simulate" else "")
+    yield "accuracy", accuracy_figure(title, [(runs[0]["label"], runs) for runs in cells.values()])
+    if len(cells) <= MOST_CELLS:
+        for index, runs in cells.items():
+            name = "miners" if len(cells) == 1 else f"cell-{index:02d}"
+            shown = f"{title}\n{runs[0]['label']}" if runs[0]["label"] else title
+            yield f"{name}-curves", _curves(shown, runs[0])
+            yield f"{name}-share-wins", _share_wins(shown, runs)
+            yield f"{name}-rewards", _rewards(shown, runs)
+            yield f"{name}-phases", _phases(shown, runs[0])
+            yield f"{name}-participation", _participation(shown, runs[0])
+    varied = results["varied"]
+    if len(varied) == 1 and len(cells) > 1:
+        yield "grid", _line_grid(title, varied[0], list(cells.values()))
+    elif len(varied) > 1:
+        yield "matrix", _matrix(title, varied, list(cells.values()))
+
+
+def accuracy_figure(title: str, lines: Sequence[tuple[str, Sequence[Run]]]) -> Figure:
+    """Return accuracy after each round: for every line its runs' mean, and the range between them."""
+    figure, axes = _figure(title, 7.5, 4.5)
+    colours = matplotlib.colormaps["turbo"]
+    for place, (label, runs) in enumerate(lines):
+        colour = f"C{place}" if len(lines) <= 10 else colours(place / (len(lines) - 1))
+        rounds, means, lows, highs = _accuracies(runs)
+        axes.plot(rounds, means, marker="o", markersize=3, color=colour, label=label or "all miners")
+        axes.fill_between(rounds, lows, highs, color=colour, alpha=0.15, linewidth=0)
+    _rounds_axis(axes, [run for _, runs in lines for run in runs])
+    axes.set_ylabel("accuracy of the global model on the test part")
+    axes.grid(alpha=0.3)
+    if 1 < len(lines) <= _LEGEND_CELLS:
+        axes.legend(fontsize="small")
+    return figure
+
+
+def _accuracies(runs: Sequence[Run]) -> tuple[list[int], list[float], list[float], list[float]]:
+    found: dict[int, list[float]] = {}
+    for run in runs:
+        for entry in run["rounds"]:
+            if entry["accuracy"] is not None:
+                found.setdefault(entry["round"], []).append(entry["accuracy"])
+    rounds = sorted(found)
+    values = [found[number] for number in rounds]
+    return rounds, [statistics.fmean(v) for v in values], [min(v) for v in values], [max(v) for v in values]
+
+
+def _curves(title: str, run: Run) -> Figure:
+    figure = Figure(figsize=(14, 4.8), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(1, 3, sharey=True)
+    names = {
+        "training": "accuracy in training",
+        "validation": "accuracy on the own validation part",
+        "score": "accuracy on the others' records",
+    }
+    for axes, (measure, label) in zip(panels, names.items(), strict=True):
+        for miner in run["miners"]:
+            points = [(entry["round"], entry["miners"][miner["miner"]][measure]) for entry in run["rounds"]]
+            shown = [(number, value) for number, value in points if value is not None]
+            axes.plot(
+                [number for number, _ in shown],
+                [value for _, value in shown],
+                color=_colour(run, miner["miner"]),
+                marker="o",
+                markersize=3,
+                linestyle="-" if miner["group"] == HONEST_GROUP else "--",
+                label=_miner_label(miner),
+            )
+        _rounds_axis(axes, [run])
+        axes.set_ylabel(label)
+        axes.grid(alpha=0.3)
+    if len(run["miners"]) <= 20:
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+    return figure
+
+
+def _share_wins(title: str, runs: Sequence[Run]) -> Figure:
+    figure, axes = _figure(title, 6.5, 4.5)
+    for group in dict.fromkeys(miner["group"] for miner in runs[0]["miners"]):
+        members = [miner["miner"] for miner in runs[0]["miners"] if miner["group"] == group]
+        shares = [100 * _mean(runs, number, "share") for number in members]
+        wins = [_mean(runs, number, "wins") for number in members]
+        axes.scatter(shares, wins, label=group, alpha=0.8)
+        for number, share, won in zip(members, shares, wins, strict=True):
+            if len(runs[0]["miners"]) <= 20:
+                axes.annotate(
+                    str(number), (share, won), textcoords="offset points", xytext=(4, 3), fontsize="x-small"
+                )
+    axes.set_xlabel("share of the samples trained on (%)")
+    axes.set_ylabel(f"rounds won of {len(runs[0]['rounds'])} (mean over seeds)")
+    axes.set_ylim(bottom=-0.5)
+    axes.set_xlim(left=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    return figure
+
+
+def _rewards(title: str, runs: Sequence[Run]) -> Figure:
+    figure, axes = _figure(title, 7.5, 4.2)
+    total = statistics.fmean(sum(int(miner["income"]) for miner in run["miners"]) for run in runs)
+    groups = list(dict.fromkeys(miner["group"] for miner in runs[0]["miners"]))
+    for place, group in enumerate(groups):
+        members = [miner["miner"] for miner in runs[0]["miners"] if miner["group"] == group]
+        parts = [100 * _mean(runs, number, "income") / total if total else 0.0 for number in members]
+        axes.bar(members, parts, color=f"C{place}", label=group)
+    axes.set_xlabel("miner")
+    axes.set_ylabel("part of all rewards (%, mean over seeds)")
+    if len(runs[0]["miners"]) <= 20:
+        axes.set_xticks([miner["miner"] for miner in runs[0]["miners"]])
+    axes.legend(fontsize="small")
+    return figure
+
+
+def _phases(title: str, run: Run) -> Figure:
+    figure, axes = _figure(title, 7.5, 4.2)
+    rounds = [entry["round"] for entry in run["rounds"]]
+    bottom = [0.0] * len(rounds)
+    for phase in dict.fromkeys(name for entry in run["rounds"] for name in entry["phases_ms"]):
+        spent = [entry["phases_ms"].get(phase, 0) / 1000 for entry in run["rounds"]]
+        axes.bar(rounds, spent, bottom=bottom, label=phase)
+        bottom = [low + high for low, high in zip(bottom, spent, strict=True)]
+    _rounds_axis(axes, [run])
+    axes.set_ylabel("duration by the chain's time (s)")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def _participation(title: str, run: Run) -> Figure:
+    miners, rounds = len(run["miners"]), run["rounds"]
+    figure, axes = _figure(title, max(5.0, 2 + 0.3 * len(rounds)), max(3.5, 1.5 + 0.22 * miners))
+    counts = [[len(entry["miners"][index]["delivered"]) for entry in rounds] for index in range(miners)]
+    extent = (0.5, len(rounds) + 0.5, miners - 0.5, -0.5)
+    image = axes.imshow(counts, aspect="auto", cmap="Blues", vmin=0, vmax=len(DELIVERIES), extent=extent)
+    wins = [(entry["round"], winner) for entry in rounds for winner in entry["winners"]]
+    axes.scatter(
+        [number for number, _ in wins], [winner for _, winner in wins], marker="*", color="orange", s=18
+    )
+    axes.set_xlabel("round (a star: won it)")
+    axes.set_ylabel("miner")
+    axes.set_xticks(_ticks(len(rounds)))
+    figure.colorbar(image, ax=axes, label=f"calls delivered of {len(DELIVERIES)}")
+    return figure
+
+
+def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure:
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    figure.suptitle(title)
+    left, right = figure.subplots(1, 2)
+    labels = [value_label(runs[0]["values"][field]) for runs in cells]
+    measured = [_final(runs) for runs in cells]
+    left.errorbar(
+        labels,
+        [statistics.fmean(values) if values else float("nan") for values in measured],
+        yerr=[statistics.pstdev(values) if values else 0.0 for values in measured],
+        marker="o",
+        capsize=3,
+    )
+    left.set_ylabel("final accuracy (mean and deviation over seeds)")
+    groups = sorted({name for runs in cells for name in runs[0]["summary"]["groups"]})
+    if len(groups) > 1:
+        for group in groups:
+            right.plot(labels, [_wins(runs, group) for runs in cells], marker="o", label=group)
+        right.set_ylabel("rounds won by a miner of the group (%)")
+        right.legend(fontsize="small")
+    else:
+        right.plot(labels, [_round_seconds(runs) for runs in cells], marker="o")
+        right.set_ylabel("duration of a round by the chain's time (s)")
+        right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.set_xlabel(field)
+        axes.tick_params(axis="x", rotation=30 if max(map(len, labels)) > 6 else 0)
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def _matrix(title: str, varied: Sequence[str], cells: Sequence[Sequence[Run]]) -> Figure:
+    """Heat maps: the first varied field down, the combinations of the others across."""
+    rows = list(dict.fromkeys(value_label(runs[0]["values"][varied[0]]) for runs in cells))
+    across = {runs[0]["cell"]: _rest(runs[0], varied[1:]) for runs in cells}
+    columns = list(dict.fromkeys(across.values()))
+    placed = {(value_label(runs[0]["values"][varied[0]]), across[runs[0]["cell"]]): runs for runs in cells}
+    panels: dict[str, Callable[[Sequence[Run]], float]] = {"final accuracy (%)": _accuracy_percent}
+    for group in _attackers(cells):
+        panels[f"rounds won by a miner of group {group} (%)"] = partial(_wins, name=group)
+        panels[f"income of a miner of group {group} (an honest one: 100)"] = partial(_income, name=group)
+    width = max(5.0, 2.5 + _CELL_SIZE * len(columns))
+    height = max(2.6, 1.8 + 0.4 * len(rows) + 0.05 * max(map(len, columns)))
+    figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
+    figure.suptitle(title)
+    drawn = figure.subplots(len(panels), 1, squeeze=False)
+    for axes, (name, value) in zip(drawn[:, 0], panels.items(), strict=True):
+        values = [
+            [value(placed[row, column]) if (row, column) in placed else float("nan") for column in columns]
+            for row in rows
+        ]
+        image = axes.imshow(values, aspect="auto", cmap="viridis" if name.startswith("final") else "magma")
+        for y, line in enumerate(values):
+            for x, number in enumerate(line):
+                axes.text(
+                    x,
+                    y,
+                    f"{number:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize="x-small",
+                    color=_ink(image, number),
+                )
+        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize="small")
+        axes.set_yticks(range(len(rows)), rows, fontsize="small")
+        axes.set_xlabel(", ".join(varied[1:]), fontsize="small")
+        axes.set_ylabel(varied[0], fontsize="small")
+        axes.set_title(name, fontsize="medium")
+        figure.colorbar(image, ax=axes)
+    return figure
+
+
+def _attackers(cells: Sequence[Sequence[Run]]) -> list[str]:
+    """Return the groups that misbehave in some cell."""
+    return sorted(
+        {
+            miner["group"]
+            for runs in cells
+            for miner in runs[0]["miners"]
+            if miner["behaviour"] != HONEST_GROUP
+        }
+    )
+
+
+def _ink(image: Any, value: float) -> str:
+    """Return the colour of a number that can be read on its field."""
+    red, green, blue, _ = image.cmap(image.norm(value))
+    return "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
+
+
+def _rest(run: Run, fields: Sequence[str]) -> str:
+    return ", ".join(value_label(run["values"][name]) for name in fields)
+
+
+def _final(runs: Sequence[Run]) -> list[float]:
+    found = [run["summary"]["final_accuracy"] for run in runs]
+    return [value for value in found if value is not None]
+
+
+def _accuracy_percent(runs: Sequence[Run]) -> float:
+    values = _final(runs)
+    return 100 * statistics.fmean(values) if values else float("nan")
+
+
+def _round_seconds(runs: Sequence[Run]) -> float:
+    return statistics.fmean(run["summary"]["mean_round_ms"] for run in runs) / 1000
+
+
+def _wins(runs: Sequence[Run], name: str) -> float:
+    """Return in how many of a hundred rounds a miner of the group won, nan where there is no such group."""
+    parts = []
+    for run in runs:
+        group = run["summary"]["groups"].get(name)
+        if group is not None:
+            parts.append(100 * group["wins"] / group["miners"] / len(run["rounds"]))
+    return statistics.fmean(parts) if parts else float("nan")
+
+
+def _income(runs: Sequence[Run], name: str) -> float:
+    """Return what a miner of the group earned for every 100 of an honest one."""
+    earned = [int(run["summary"]["groups"].get(name, {}).get("income_a_miner", 0)) for run in runs]
+    honest = [int(run["summary"]["groups"].get(HONEST_GROUP, {}).get("income_a_miner", 0)) for run in runs]
+    return 100 * sum(earned) / sum(honest) if sum(honest) else float("nan")
+
+
+def _mean(runs: Sequence[Run], miner: int, measure: str) -> float:
+    return statistics.fmean(float(run["miners"][miner][measure]) for run in runs)
+
+
+def _figure(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, fontsize="medium")
+    return figure, axes
+
+
+def _rounds_axis(axes: Axes, runs: Sequence[Run]) -> None:
+    axes.set_xlabel("round")
+    axes.set_xticks(_ticks(max(len(run["rounds"]) for run in runs)))
+
+
+def _ticks(rounds: int) -> list[int]:
+    step = max(1, rounds // 10)
+    return list(range(1 if step == 1 else step, rounds + 1, step))
+
+
+def _colour(run: Run, miner: int) -> Any:
+    return matplotlib.colormaps["viridis"](miner / max(1, len(run["miners"]) - 1))
+
+
+def _miner_label(miner: Mapping[str, Any]) -> str:
+    if miner["group"] == HONEST_GROUP:
+        return str(miner["miner"])
+    return (
+        f"{miner['miner']} ({miner['group'] if miner['behaviour'] == HONEST_GROUP else miner['behaviour']})"
+    )
