@@ -11,6 +11,7 @@ from rich.console import Console
 from node.cli.interrupts import interruptible
 from node.cli.output import json_option, print_facts, print_rows
 from node.errors import ConfigError, ExperimentError
+from node.learning_task import OWN
 from node.spec_files import folders
 
 if TYPE_CHECKING:
@@ -48,7 +49,11 @@ def check(plan_file: str, as_json: bool) -> None:
     pocl experiment check chain-spec/experiments/knn-attack.toml
     """
     plan = _load(plan_file)
-    groups = {group.name: str(group.behaviour) for cell in plan.cells for group in cell.groups}
+    groups: dict[str, list[str]] = {}
+    for group in (group for cell in plan.cells for group in cell.groups):
+        behaviours = groups.setdefault(group.name, [])
+        if str(group.behaviour) not in behaviours:
+            behaviours.append(str(group.behaviour))
     facts = {
         "experiment": plan.name,
         "description": plan.description,
@@ -120,6 +125,10 @@ def run(
     if not simulate and plan.trainer != "keras":
         raise ConfigError(
             f"the plan's trainer is {plan.trainer}, which real workers do not have: give --simulate, or take keras"
+        )
+    if simulate and any(cell.spec["learning"]["dataset"] == OWN for cell in plan.cells):
+        raise ConfigError(
+            "the plan's miners have data of their own, which is for real nodes: leave --simulate out"
         )
     if not no_plots:
         _require_plots()

@@ -52,7 +52,11 @@ def _cells(results: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _group_measures(row: Mapping[str, Any]) -> list[str]:
-    return [name for name in row if name.endswith(("_wins", "_disqualified", "_income_a_miner"))]
+    return [
+        name
+        for name in row
+        if name.endswith(("_wins", "_places", "_disqualified", "_income_a_miner", "_income_ratio"))
+    ]
 
 
 def _varied(results: Mapping[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """Learners of many miners in one process: what is computed once for all of them, and what it costs in time.
 
 A model's labels for a record are the same whoever asks, and in a round everybody asks for the winners': a
-`MemoLearner` looks them up. Each miner pays for them in virtual time all the same (`TimedLearner`).
+`MemoLearner` looks them up. Each miner pays for them in virtual time all the same (`TimedLearner`). What is looked up
+depends on model and record, and on the test part, which is one for all; so a learner whose own records got other
+labels (`relabelled`) has the same answers.
 """
 
 from __future__ import annotations
@@ -9,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from node.experiment.network import MemoryNode
 from node.experiment.plan import VirtualTime
+from node.worker.behaviours import DataLearner
 from node.worker.learning.learner import TaskLearner
 from node.worker.learning.records import read_records, write_records
-from pallets.offchain_protocols import Learner, Trained
+from pallets.offchain_protocols import Trained
 
 
 class Memo:
@@ -75,16 +81,19 @@ class MemoLearner(TaskLearner):
 
 
 class TimedLearner:
-    """A Learner whose training and predictions take virtual time on its miner's clock.
+    """A DataLearner whose training and predictions take virtual time on its miner's clock.
 
     Training costs by the batch: a learner asks for its deadline before each one, so whoever trains less, or
     pretends to train, is done sooner, and whoever is slow is cut off at the deadline. To measure a global model
-    on the test part costs nothing: it is no part of the protocol.
+    on the test part costs nothing: it is no part of the protocol. Nor does what an attack computes by itself,
+    neighbours or noise: it is at best too fast.
     """
 
-    def __init__(self, learner: Learner, node: MemoryNode, time: VirtualTime, speed: float) -> None:
+    def __init__(self, learner: DataLearner, node: MemoryNode, time: VirtualTime, speed: float) -> None:
         self._learner = learner
         self._node = node
+        self._time = time
+        self._speed = speed
         self._batch_ms = time.batch_ms / speed
         self._record_ms = time.record_ms / speed
         self._rest_ms = 0.0
@@ -121,6 +130,15 @@ class TimedLearner:
     def evaluate(self, weights: bytes) -> float:
         """Return the accuracy on the data set's own test part."""
         return self._learner.evaluate(weights)
+
+    def own_data(self) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+        """Return the share: inputs [N, *input_shape] and labels uint8[N]."""
+        return self._learner.own_data()
+
+    def relabelled(self, labels: npt.NDArray[np.uint8]) -> TimedLearner:
+        """Return a learner of the same records under other labels, which takes its time on the same clock."""
+        other = self._learner.relabelled(labels)
+        return TimedLearner(other, self._node, self._time, self._speed)
 
     def _spend(self, ms: float) -> None:
         whole, self._rest_ms = divmod(self._rest_ms + ms, 1)

@@ -13,7 +13,7 @@ happens: that changes nothing, since records, weights and models are shown by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ from runtime.frame import InvalidTransaction
 from runtime.frame.errors import RuntimeFault
 
 KEEP_ROUNDS = 2
-"""Rounds whose blobs and files a node holds, the current one included; the current model stays in any case."""
+"""Rounds whose blobs and files a node holds, the current one included; what the chain stands on stays in any case."""
 
 _SERVED_FROM: Mapping[int, int] = {AFTER_TRAIN: PREDICT, AFTER_REVEAL: VOTE, PUBLIC: PHASE_NONE}
 
@@ -136,10 +136,10 @@ class MemoryNode:
         """Return the miner's clock."""
         return self.clock_ms
 
-    def forget(self, before: int, model: bytes) -> None:
-        """Drop what belongs to rounds before this one, but not the current global model."""
+    def forget(self, before: int, current: Container[bytes]) -> None:
+        """Drop what belongs to rounds before this one, but not what the chain stands on at present."""
         self.blobs = {
-            name: blob for name, blob in self.blobs.items() if blob.round >= before or name == model
+            name: blob for name, blob in self.blobs.items() if blob.round >= before or name in current
         }
         self.files = {place: data for place, data in self.files.items() if place[0] >= before}
 
@@ -216,8 +216,9 @@ class MemoryNetwork:
         before, self.view = self.view, self._view()
         if self.view.round != before.round:
             self._verified.clear()
+            current = (self.view.state.global_model, self.view.state.server_state)
             for node in self.nodes.values():
-                node.forget(self.view.round - KEEP_ROUNDS + 1, self.view.state.global_model)
+                node.forget(self.view.round - KEEP_ROUNDS + 1, current)
         self._step_miners()
         return block
 

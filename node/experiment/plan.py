@@ -14,7 +14,7 @@
 
     [groups.attackers]             miners that differ; all others are the group "honest"
     miners = [1, 6]                by their number, which is that of the partition: 0 is the first miner
-    behaviour = "knn"              or { name = "knn", ... } with parameters
+    behaviour = "knn"              or with parameters: { name = "sign_flip", scale = 10 }
     speed = 0.5                    --simulate: computes that many times as fast as others
 
     [time]                         --simulate: milliseconds of virtual time
@@ -27,8 +27,13 @@
     attackers.behaviour = ["honest", "knn"]
     miners = [10, 20]
 
-A value that is a table is merged into what the chain spec has: `{ kind = "dirichlet", alpha = "0.1" }` for
-learning.partition. Every cell's chain spec is parsed when the plan is read, so that none fails after hours.
+    [[leave_out]]                  combinations of listed values that are no cells
+    attackers.behaviour = ["honest"]
+    genesis.round.winners = [1, 2]
+
+A value that is a table is merged into what the chain spec has. One that says which rule, behaviour or partition it is
+about, such as `{ rule = "trimmed_mean", trim = 1 }` for genesis.round.aggregation, takes the place of what is there.
+Every cell's chain spec is parsed when the plan is read, so that none fails after hours.
 """
 
 from __future__ import annotations
@@ -44,11 +49,12 @@ from typing import Any
 from node.chain_spec import ChainSpec, load, parse
 from node.dev_accounts import MAX_DEV_ACCOUNTS, with_validators
 from node.experiment.behaviour import Behaviour, read_behaviour
-from node.experiment.plan_fields import PlanFields, flat, merge, read_toml
+from node.experiment.plan_fields import CHOICES, PlanFields, flat, merge, read_toml
 from node.json_fields import shown
+from node.worker import HONEST
 
 TRAINERS = ("keras", "numpy")
-HONEST_GROUP = "honest"
+HONEST_GROUP = HONEST
 SECTIONS = ("consensus", "genesis", "learning")
 """Of the chain spec: what an experiment may change."""
 
@@ -96,7 +102,9 @@ class Cell:
     def chain(self, seed: int) -> ChainSpec:
         """Return the cell's chain spec with a seed."""
         value = deepcopy(dict(self.spec))
-        value["learning"]["seed"] = value["learning"]["partition"]["seed"] = seed
+        value["learning"]["seed"] = seed
+        if "partition" in value["learning"]:  # miners with data of their own have none
+            value["learning"]["partition"]["seed"] = seed
         return parse(value, f"cell {self.index} ({self.label})")
 
     def group_of(self, miner: int) -> Group:
@@ -104,7 +112,7 @@ class Cell:
         for group in self.groups:
             if miner in group.miners:
                 return group
-        return Group(HONEST_GROUP, (), Behaviour("honest"), 1.0)
+        return Group(HONEST_GROUP, (), Behaviour(), 1.0)
 
 
 @dataclass(frozen=True)
@@ -133,9 +141,11 @@ def label_of(values: Mapping[str, Any]) -> str:
 
 
 def value_label(value: Any) -> str:
-    """Return a varied value as one word or so."""
+    """Return a varied value as one word: a table as trimmed_mean:trim=1, as behaviours are written."""
     if isinstance(value, Mapping):
-        return " ".join(str(part) for part in value.values())
+        kind = next((value[name] for name in CHOICES if name in value), "")
+        parts = [f"{name}={value_label(part)}" for name, part in value.items() if name not in CHOICES]
+        return ":".join(part for part in (kind, ",".join(parts)) if part)
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -163,10 +173,13 @@ def parse_plan(table: Mapping[str, Any], source: str) -> Plan:
     fields.integer("rounds", 1, 1_000_000)
     groups = fields.table("groups")
     varied = _grid(fields.table("grid"), groups)
+    left_out = _left_out(fields, varied)
     fields.done()
-    cells = []
-    for index, values in enumerate(itertools.product(*varied.values())):
-        cells.append(_cell(index, dict(zip(varied, values, strict=True)), table, base, source))
+    combinations = [dict(zip(varied, values, strict=True)) for values in itertools.product(*varied.values())]
+    wanted = [values for values in combinations if not any(_matches(values, out) for out in left_out)]
+    if not wanted:
+        raise fields.error("leave_out", "leaves nothing to run")
+    cells = [_cell(index, values, table, base, source) for index, values in enumerate(wanted)]
     return Plan(
         name, description, seeds, trainer, time, tuple(cells), tuple(varied), dict(table), base.to_dict()
     )
@@ -212,6 +225,29 @@ def _grid(fields: PlanFields, groups: PlanFields) -> dict[str, list[Any]]:
     return varied
 
 
+def _left_out(fields: PlanFields, varied: Mapping[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return combinations that are no cells: lists of values by varied field."""
+    found = []
+    for index, value in enumerate(fields.items("leave_out") if fields.given("leave_out") else []):
+        place = f"leave_out[{index}]"
+        named = flat(PlanFields(fields.source, place, value).values)
+        if not named:
+            raise fields.error(place, "is empty: it must list values of varied fields")
+        for name, values in named.items():
+            if name not in varied:
+                raise fields.error(f"{place}.{name}", f"is not varied: the grid has {', '.join(varied)}")
+            if not isinstance(values, list) or not all(value in varied[name] for value in values):
+                raise fields.error(
+                    f"{place}.{name}", f"is {shown(values)}: it must be a list of values that the grid has"
+                )
+        found.append(named)
+    return found
+
+
+def _matches(values: Mapping[str, Any], combinations: Mapping[str, list[Any]]) -> bool:
+    return all(values[name] in listed for name, listed in combinations.items())
+
+
 def _cell(
     index: int, values: Mapping[str, Any], table: Mapping[str, Any], base: ChainSpec, source: str
 ) -> Cell:
@@ -232,8 +268,11 @@ def _cell(
     spec = deepcopy(with_validators(base, miners).to_dict())  # its tables are shared with the base
     for name, value in fields.table("spec").values.items():
         _set(spec, name, value, f"{where}: spec.{name}")
+    partition = spec["learning"].get("partition")
+    if isinstance(partition, dict):
+        partition.setdefault("seed", 0)  # a partition of another kind took the place of the chain's
     parse(spec, where)
-    parts = spec["learning"]["partition"].get("parts", [None] * miners)
+    parts = (partition or {}).get("parts", [None] * miners)
     if len(parts) != miners:
         raise fields.error(
             "learning.partition.parts",
@@ -269,7 +308,7 @@ def _groups(fields: PlanFields, miners: int) -> tuple[Group, ...]:
                 raise part.error("miners", f"has {member}, which is in group {taken[member]} already")
             taken[member] = name
         try:
-            behaviour = read_behaviour(part.take("behaviour") if part.given("behaviour") else "honest")
+            behaviour = read_behaviour(part.take("behaviour") if part.given("behaviour") else HONEST)
         except ValueError as error:
             raise part.error("behaviour", str(error)) from None
         groups.append(Group(name, members, behaviour, part.number("speed", 0.001, 1000, 1.0)))

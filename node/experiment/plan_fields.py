@@ -10,6 +10,9 @@ from typing import Any
 from node.errors import ConfigError, ExperimentError
 from node.json_fields import Fields, shown
 
+CHOICES = ("name", "rule", "kind")
+"""Fields that say what the others of their table are about."""
+
 
 class PlanFields(Fields):
     """The fields of one table of a plan."""
@@ -69,7 +72,8 @@ def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def merge(target: dict[str, Any], name: str, value: Any) -> None:
-    """Set the field of a dotted name; a table is merged into the one that is there.
+    """Set the field of a dotted name; a table is merged into the one that is there, unless it makes a choice:
+    parameters of one rule mean nothing to another.
 
     Raise KeyError with the part of the name that is no table.
     """
@@ -79,7 +83,8 @@ def merge(target: dict[str, Any], name: str, value: Any) -> None:
         if not isinstance(inner, dict):
             raise KeyError(".".join(sections[: depth + 1]))
         target = inner
-    if isinstance(value, Mapping) and isinstance(target.get(last), dict):
+    chosen = isinstance(value, Mapping) and any(name in value for name in CHOICES)
+    if isinstance(value, Mapping) and isinstance(target.get(last), dict) and not chosen:
         for key, part in value.items():
             merge(target[last], key, part)
     else:

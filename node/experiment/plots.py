@@ -7,7 +7,8 @@
     NAME-phases.png          time of each round, by phase
     NAME-participation.png   who delivered in which round, and who won
     grid.png                 one varied field: final accuracy, and wins of groups or else duration of rounds
-    matrix.png               several: the same as heat maps
+    matrix.png               two: accuracy, and what attackers won and earned, as heat maps (heat_maps.py)
+    matrix-VALUES.png        more: the same for each combination of the third and further fields
 
 NAME is `miners` in an experiment of one cell, else the cell's number; beyond MOST_CELLS cells only the figures of
 the whole experiment are drawn. Curves, phases and participation are those of the first seed, the others of all.
@@ -16,8 +17,7 @@ the whole experiment are drawn. Curves, phases and participation are those of th
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,14 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from node.experiment.heat_maps import heat_maps
+from node.experiment.measures import Run, final_accuracies, places_percent, round_seconds
 from node.experiment.plan import HONEST_GROUP, value_label
 from node.experiment.results import DELIVERIES
 from node.experiment.tables import by_cell
 
 MOST_CELLS = 12
 _LEGEND_CELLS = 16
-_CELL_SIZE = 0.55
-
-Run = Mapping[str, Any]
 
 
 def draw(results: Mapping[str, Any], out: Path) -> Iterator[Path]:
@@ -78,7 +77,7 @@ def figures(results: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
     if len(varied) == 1 and len(cells) > 1:
         yield "grid", _line_grid(title, varied[0], list(cells.values()))
     elif len(varied) > 1:
-        yield "matrix", _matrix(title, varied, list(cells.values()))
+        yield from heat_maps(title, varied, list(cells.values()))
 
 
 def accuracy_figure(title: str, lines: Sequence[tuple[str, Sequence[Run]]]) -> Figure:
@@ -212,7 +211,7 @@ def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     labels = [value_label(runs[0]["values"][field]) for runs in cells]
-    measured = [_final(runs) for runs in cells]
+    measured = [final_accuracies(runs) for runs in cells]
     left.errorbar(
         labels,
         [statistics.fmean(values) if values else float("nan") for values in measured],
@@ -224,11 +223,11 @@ def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure
     groups = sorted({name for runs in cells for name in runs[0]["summary"]["groups"]})
     if len(groups) > 1:
         for group in groups:
-            right.plot(labels, [_wins(runs, group) for runs in cells], marker="o", label=group)
+            right.plot(labels, [places_percent(runs, group) for runs in cells], marker="o", label=group)
         right.set_ylabel("rounds won by a miner of the group (%)")
         right.legend(fontsize="small")
     else:
-        right.plot(labels, [_round_seconds(runs) for runs in cells], marker="o")
+        right.plot(labels, [round_seconds(runs) for runs in cells], marker="o")
         right.set_ylabel("duration of a round by the chain's time (s)")
         right.set_ylim(bottom=0)
     for axes in (left, right):
@@ -236,100 +235,6 @@ def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure
         axes.tick_params(axis="x", rotation=30 if max(map(len, labels)) > 6 else 0)
         axes.grid(alpha=0.3)
     return figure
-
-
-def _matrix(title: str, varied: Sequence[str], cells: Sequence[Sequence[Run]]) -> Figure:
-    """Heat maps: the first varied field down, the combinations of the others across."""
-    rows = list(dict.fromkeys(value_label(runs[0]["values"][varied[0]]) for runs in cells))
-    across = {runs[0]["cell"]: _rest(runs[0], varied[1:]) for runs in cells}
-    columns = list(dict.fromkeys(across.values()))
-    placed = {(value_label(runs[0]["values"][varied[0]]), across[runs[0]["cell"]]): runs for runs in cells}
-    panels: dict[str, Callable[[Sequence[Run]], float]] = {"final accuracy (%)": _accuracy_percent}
-    for group in _attackers(cells):
-        panels[f"rounds won by a miner of group {group} (%)"] = partial(_wins, name=group)
-        panels[f"income of a miner of group {group} (an honest one: 100)"] = partial(_income, name=group)
-    width = max(5.0, 2.5 + _CELL_SIZE * len(columns))
-    height = max(2.6, 1.8 + 0.4 * len(rows) + 0.05 * max(map(len, columns)))
-    figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
-    figure.suptitle(title)
-    drawn = figure.subplots(len(panels), 1, squeeze=False)
-    for axes, (name, value) in zip(drawn[:, 0], panels.items(), strict=True):
-        values = [
-            [value(placed[row, column]) if (row, column) in placed else float("nan") for column in columns]
-            for row in rows
-        ]
-        image = axes.imshow(values, aspect="auto", cmap="viridis" if name.startswith("final") else "magma")
-        for y, line in enumerate(values):
-            for x, number in enumerate(line):
-                axes.text(
-                    x,
-                    y,
-                    f"{number:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize="x-small",
-                    color=_ink(image, number),
-                )
-        axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize="small")
-        axes.set_yticks(range(len(rows)), rows, fontsize="small")
-        axes.set_xlabel(", ".join(varied[1:]), fontsize="small")
-        axes.set_ylabel(varied[0], fontsize="small")
-        axes.set_title(name, fontsize="medium")
-        figure.colorbar(image, ax=axes)
-    return figure
-
-
-def _attackers(cells: Sequence[Sequence[Run]]) -> list[str]:
-    """Return the groups that misbehave in some cell."""
-    return sorted(
-        {
-            miner["group"]
-            for runs in cells
-            for miner in runs[0]["miners"]
-            if miner["behaviour"] != HONEST_GROUP
-        }
-    )
-
-
-def _ink(image: Any, value: float) -> str:
-    """Return the colour of a number that can be read on its field."""
-    red, green, blue, _ = image.cmap(image.norm(value))
-    return "black" if 0.3 * red + 0.6 * green + 0.1 * blue > 0.5 else "white"
-
-
-def _rest(run: Run, fields: Sequence[str]) -> str:
-    return ", ".join(value_label(run["values"][name]) for name in fields)
-
-
-def _final(runs: Sequence[Run]) -> list[float]:
-    found = [run["summary"]["final_accuracy"] for run in runs]
-    return [value for value in found if value is not None]
-
-
-def _accuracy_percent(runs: Sequence[Run]) -> float:
-    values = _final(runs)
-    return 100 * statistics.fmean(values) if values else float("nan")
-
-
-def _round_seconds(runs: Sequence[Run]) -> float:
-    return statistics.fmean(run["summary"]["mean_round_ms"] for run in runs) / 1000
-
-
-def _wins(runs: Sequence[Run], name: str) -> float:
-    """Return in how many of a hundred rounds a miner of the group won, nan where there is no such group."""
-    parts = []
-    for run in runs:
-        group = run["summary"]["groups"].get(name)
-        if group is not None:
-            parts.append(100 * group["wins"] / group["miners"] / len(run["rounds"]))
-    return statistics.fmean(parts) if parts else float("nan")
-
-
-def _income(runs: Sequence[Run], name: str) -> float:
-    """Return what a miner of the group earned for every 100 of an honest one."""
-    earned = [int(run["summary"]["groups"].get(name, {}).get("income_a_miner", 0)) for run in runs]
-    honest = [int(run["summary"]["groups"].get(HONEST_GROUP, {}).get("income_a_miner", 0)) for run in runs]
-    return 100 * sum(earned) / sum(honest) if sum(honest) else float("nan")
 
 
 def _mean(runs: Sequence[Run], miner: int, measure: str) -> float:

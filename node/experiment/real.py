@@ -16,7 +16,6 @@ from node.devnet.observer import Observation
 from node.devnet.runner import Devnet, DevnetOptions
 from node.devnet.summary import failures
 from node.errors import DevnetError
-from node.experiment.behaviour import worker_option
 from node.experiment.plan import Cell
 from node.experiment.results import Members, cell_result
 
@@ -66,7 +65,7 @@ def run_real(job: Real, progress: Callable[[], None]) -> dict[str, Any]:
     shutil.rmtree(job.base_path, ignore_errors=True)
     spec, members = job.cell.chain(job.seed), Members.of(job.cell)
     behaviours = {
-        members.names[number]: worker_option(group.behaviour)
+        members.names[number]: str(group.behaviour)
         for group in job.cell.groups
         for number in group.miners
         if not group.behaviour.honest

@@ -9,6 +9,9 @@ Nothing here asks whether the nodes were real or simulated: both give an `Observ
     score      of a miner's model on others' records      the tally: right of all that were counted
     samples    that a miner says it trained on            its proposal
 
+Of each group `places` is how many places of winners a miner of it won a round, and `income_ratio` its income where an
+honest miner's is 1.
+
 Miners are called by their number in the partition, which is their place among the sorted accounts.
 """
 
@@ -21,7 +24,7 @@ from typing import Any
 
 from node.dev_accounts import dev_name, dev_uri
 from node.devnet.observer import Observation, is_void
-from node.experiment.plan import Cell
+from node.experiment.plan import HONEST_GROUP, Cell
 from pocl.extrinsics import u128_int
 from pocl.keys import Keypair, ss58_encode
 from pocl.v1.aggregation_pb2 import Verdict
@@ -194,6 +197,11 @@ def _summary(rounds: Sequence[Mapping[str, Any]], miners: Sequence[Mapping[str, 
         group["wins"] += row["wins"]
         group["income"] += int(row["income"])
         group["disqualified"] += row["disqualified"]
+    honest = groups.get(HONEST_GROUP, {})
+    earned = honest["income"] / honest["miners"] if honest else 0.0
+    for group in groups.values():
+        group["places"] = _rounded(group["wins"] / group["miners"] / len(rounds))
+        group["income_ratio"] = _rounded(group["income"] / group["miners"] / earned) if earned else None
     for group in groups.values():
         group["income_a_miner"] = str(group["income"] // group["miners"])
         group["income"] = str(group["income"])

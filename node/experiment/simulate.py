@@ -21,7 +21,7 @@ from typing import Any
 from node.chain_spec import ChainSpec
 from node.dev_accounts import dev_uri
 from node.devnet.observer import Observation
-from node.experiment.behaviour import behaving
+from node.experiment.behaviour import TimedGang, behaving
 from node.experiment.learners import Memo, MemoLearner, TimedLearner
 from node.experiment.memory_chain import MemoryChain
 from node.experiment.network import MemoryNetwork, MemoryNode, Pace
@@ -34,7 +34,6 @@ from node.worker.learning.datasets import Dataset, load_dataset
 from node.worker.learning.training import Trainer
 from pallets.assembly import RUNTIME
 from pallets.coin import Coin
-from pallets.offchain import Miner
 from pallets.round.view import round_view
 from pocl.keys import Keypair
 from pocl.v1.worker_service_pb2 import WorkerReport
@@ -89,6 +88,7 @@ class Simulation:
         task = parse_task(task_bytes(self.spec.learning))
         data = _dataset(replace(task, partition=_NO_PARTITION), job.data_path)
         trainer = _trainer(job.trainer, replace(task, partition=_NO_PARTITION, seed=0))
+        gangs = self._gangs()
         for index, account in enumerate(self.members.accounts):
             group = self.cell.group_of(index)
             node = MemoryNode(self.network, keys[account])
@@ -101,9 +101,16 @@ class Simulation:
                 miners=self.cell.miners,
                 test_records=self.spec.genesis.round.test_records,
             )
-            behaved = behaving(group.behaviour, learner)
-            timed = TimedLearner(behaved, node, job.time, group.speed)
-            self.network.join(node, Miner(node, timed, parallel_fetches=1))
+            timed = TimedLearner(learner, node, job.time, group.speed)
+            collusion = gangs[group.behaviour.name].member(node)
+            self.network.join(node, behaving(group.behaviour, node, timed, collusion))
+
+    def _gangs(self) -> dict[str, TimedGang]:
+        """Return who helps each other, by the name of their behaviour."""
+        members: dict[str, list[bytes]] = {}
+        for index, account in enumerate(self.members.accounts):
+            members.setdefault(self.cell.group_of(index).behaviour.name, []).append(account)
+        return {name: TimedGang(accounts) for name, accounts in members.items()}
 
     def run(self, progress: Callable[[], None]) -> dict[str, Any]:
         """Run all rounds and return the cell's result."""

@@ -46,7 +46,7 @@ def cell_rows(results: Row) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"cell": runs[0]["cell"], **_values(runs[0])}
         row |= {
             "seeds": len(runs),
-            "final_accuracy": round(statistics.fmean(accuracies), 6) if accuracies else None,
+            "final_accuracy": _mean(accuracies),
             "accuracy_deviation": round(statistics.pstdev(accuracies), 6) if accuracies else None,
             "settled": sum(entry["settled"] for entry in summaries),
             "void": sum(entry["void"] for entry in summaries),
@@ -55,12 +55,20 @@ def cell_rows(results: Row) -> list[dict[str, Any]]:
         for name in summaries[0]["groups"]:
             groups = [entry["groups"][name] for entry in summaries]
             row[f"{name}_wins"] = sum(group["wins"] for group in groups)
+            row[f"{name}_places"] = _mean([group["places"] for group in groups])
             row[f"{name}_disqualified"] = sum(group["disqualified"] for group in groups)
             row[f"{name}_income_a_miner"] = sum(int(group["income_a_miner"]) for group in groups) // len(
                 groups
             )
+            row[f"{name}_income_ratio"] = _mean([group["income_ratio"] for group in groups])
         rows.append(row)
     return rows
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of those that are known, None of none."""
+    known = [value for value in values if value is not None]
+    return round(statistics.fmean(known), 6) if known else None
 
 
 def _values(run: Row) -> dict[str, str]:

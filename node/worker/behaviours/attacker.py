@@ -41,7 +41,7 @@ class DataLearner(Learner, Protocol):
     def own_data(self) -> tuple[Records, Labels]:
         """Return the own share: records [N, ...] of the data set's type, and their labels uint8[N]."""
 
-    def relabelled(self, labels: Labels) -> Learner:
+    def relabelled(self, labels: Labels) -> DataLearner:
         """Return a learner of the same records under other labels, uint8[N]."""
 
 
