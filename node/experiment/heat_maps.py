@@ -80,7 +80,7 @@ def _figure(title: str, down: str, across: str, cells: Cells, panels: Sequence[_
         axes.set_xticks(range(len(columns)), columns, rotation=60, ha="right", fontsize="small")
         axes.set_yticks(range(len(rows)), rows if panel is panels[0] else [""] * len(rows), fontsize="small")
         axes.set_xlabel(across, fontsize="small")
-    figure.axes[0].set_ylabel(down, fontsize="small")
+        axes.set_ylabel(down, fontsize="small")
     return figure
 
 

@@ -40,9 +40,10 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,12 @@ def parse_plan(table: Mapping[str, Any], source: str) -> Plan:
     wanted = [values for values in combinations if not any(_matches(values, out) for out in left_out)]
     if not wanted:
         raise fields.error("leave_out", "leaves nothing to run")
-    cells = [_cell(index, values, table, base, source) for index, values in enumerate(wanted)]
+
+    @cache
+    def base_of(miners: int) -> dict[str, Any]:
+        return with_validators(base, miners).to_dict()
+
+    cells = [_cell(index, values, table, base_of, source) for index, values in enumerate(wanted)]
     return Plan(
         name, description, seeds, trainer, time, tuple(cells), tuple(varied), dict(table), base.to_dict()
     )
@@ -249,7 +255,11 @@ def _matches(values: Mapping[str, Any], combinations: Mapping[str, list[Any]]) -
 
 
 def _cell(
-    index: int, values: Mapping[str, Any], table: Mapping[str, Any], base: ChainSpec, source: str
+    index: int,
+    values: Mapping[str, Any],
+    table: Mapping[str, Any],
+    base_of: Callable[[int], dict[str, Any]],
+    source: str,
 ) -> Cell:
     changed: dict[str, Any] = deepcopy(dict(table))
     for name, value in values.items():
@@ -265,7 +275,7 @@ def _cell(
     where = f"{source}, cell {label_of(values)}" if values else source
     fields = PlanFields(where, "", changed)
     miners = fields.integer("miners", 1, MAX_DEV_ACCOUNTS)
-    spec = deepcopy(with_validators(base, miners).to_dict())  # its tables are shared with the base
+    spec = deepcopy(base_of(miners))
     for name, value in fields.table("spec").values.items():
         _set(spec, name, value, f"{where}: spec.{name}")
     partition = spec["learning"].get("partition")

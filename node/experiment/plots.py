@@ -6,7 +6,8 @@
     NAME-rewards.png         what each miner earned
     NAME-phases.png          time of each round, by phase
     NAME-participation.png   who delivered in which round, and who won
-    grid.png                 one varied field: final accuracy, and wins of groups or else duration of rounds
+    grid.png                 one varied field: final accuracy, and wins of groups or else duration of rounds; with
+                             many values also what attackers earned
     matrix.png               two: accuracy, and what attackers won and earned, as heat maps (heat_maps.py)
     matrix-VALUES.png        more: the same for each combination of the third and further fields
 
@@ -27,7 +28,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from node.experiment.heat_maps import heat_maps
-from node.experiment.measures import Run, final_accuracies, places_percent, round_seconds
+from node.experiment.measures import (
+    Run,
+    attackers,
+    final_accuracies,
+    income_percent,
+    places_percent,
+    round_seconds,
+)  # fmt: skip
 from node.experiment.plan import HONEST_GROUP, value_label
 from node.experiment.results import DELIVERIES
 from node.experiment.tables import by_cell
@@ -75,7 +83,8 @@ def figures(results: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
             yield f"{name}-participation", _participation(shown, runs[0])
     varied = results["varied"]
     if len(varied) == 1 and len(cells) > 1:
-        yield "grid", _line_grid(title, varied[0], list(cells.values()))
+        draw_grid = _line_grid if len(cells) <= MOST_CELLS else _list_grid
+        yield "grid", draw_grid(title, varied[0], list(cells.values()))
     elif len(varied) > 1:
         yield from heat_maps(title, varied, list(cells.values()))
 
@@ -234,6 +243,34 @@ def _line_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure
         axes.set_xlabel(field)
         axes.tick_params(axis="x", rotation=30 if max(map(len, labels)) > 6 else 0)
         axes.grid(alpha=0.3)
+    return figure
+
+
+def _list_grid(title: str, field: str, cells: Sequence[Sequence[Run]]) -> Figure:
+    """Return a figure of more values than fit below each other's names: a line of dots for each."""
+    labels = [value_label(runs[0]["values"][field]) for runs in cells]
+    figure = Figure(figsize=(12, 1.6 + 0.24 * len(cells)), layout="constrained")
+    figure.suptitle(title)
+    attacking = attackers(cells)
+    panels = figure.subplots(1, 3 if attacking else 1, sharey=True, squeeze=False)[0]
+    measured = [final_accuracies(runs) for runs in cells]
+    means = [statistics.fmean(values) if values else float("nan") for values in measured]
+    deviations = [statistics.pstdev(values) if values else 0.0 for values in measured]
+    panels[0].errorbar(means, labels, xerr=deviations, fmt="o", markersize=4, capsize=3)
+    panels[0].set_xlabel("final accuracy (deviation over seeds)")
+    for group in attacking:
+        panels[1].plot([places_percent(runs, group) for runs in cells], labels, "o", label=group)
+        panels[2].plot([income_percent(runs, group) for runs in cells], labels, "o", label=group)
+    if attacking:
+        panels[1].set_xlabel("rounds won by one of them (%)")
+        panels[2].set_xlabel("income of one (an honest miner's: 100)")
+        panels[2].axvline(100, color="grey", linewidth=1)
+        panels[1].legend(fontsize="small")
+    panels[0].set_ylim(len(cells) - 0.5, -0.5)
+    for axes in panels:
+        axes.set_ylabel(field)
+        axes.grid(alpha=0.3)
+        axes.tick_params(axis="y", labelsize="small")
     return figure
 
 

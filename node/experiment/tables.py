@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from node.durable import replace_file
+from node.experiment.measures import income_percent
 from node.experiment.plan import value_label
 
 Row = Mapping[str, Any]
@@ -60,7 +62,8 @@ def cell_rows(results: Row) -> list[dict[str, Any]]:
             row[f"{name}_income_a_miner"] = sum(int(group["income_a_miner"]) for group in groups) // len(
                 groups
             )
-            row[f"{name}_income_ratio"] = _mean([group["income_ratio"] for group in groups])
+            ratio = income_percent(runs, name) / 100
+            row[f"{name}_income_ratio"] = None if math.isnan(ratio) else round(ratio, 6)
         rows.append(row)
     return rows
 

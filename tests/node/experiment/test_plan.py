@@ -7,8 +7,13 @@ from typing import Any
 
 import pytest
 
+from node.aggregation_spec import AggregationSpec
 from node.errors import ConfigError
+from node.experiment.behaviour import read_behaviour
 from node.experiment.plan import identity, load_plan, parse_plan, same_plan
+from node.worker.behaviours import make, parse
+from node.worker.behaviours.registry import BUILT_IN
+from pallets.round.config import VOTING_RULES
 from tests.node.experiment.plans import plan, table
 
 SHIPPED = sorted((Path(__file__).parents[3] / "chain-spec" / "experiments").glob("*.toml"))
@@ -47,7 +52,7 @@ def test_every_combination_of_the_grid_is_a_cell() -> None:
     assert varied.varied == ("genesis.round.winners", "cheats.behaviour", "learning.partition")
     assert [cell.label for cell in varied.cells[:3]] == [
         "winners=1, behaviour=honest, partition=iid",
-        "winners=1, behaviour=honest, partition=dirichlet 0.1",
+        "winners=1, behaviour=honest, partition=dirichlet:alpha=0.1",
         "winners=1, behaviour=knn, partition=iid",
     ]
     assert len(varied.cells) == 8
@@ -56,6 +61,65 @@ def test_every_combination_of_the_grid_is_a_cell() -> None:
     assert last.group_of(0).name == "honest"
     assert last.chain(1).learning["partition"]["alpha"] == "0.1"
     assert last.chain(1).genesis.round.winners == 2
+
+
+def test_a_table_of_another_rule_takes_the_place_of_the_old_one() -> None:
+    varied = plan(
+        miners=10,
+        spec={
+            "genesis.round": {"winners": 5, "aggregation": {"rule": "multi_krum", "faulty": 1, "selected": 2}}
+        },
+        groups={"cheats": {"miners": [1], "behaviour": {"name": "sign_flip", "scale": 3}}},
+        grid={
+            "cheats.behaviour": ["alie", {"name": "late", "part": 0.5}],
+            "genesis.round.aggregation": ["fedavg", {"rule": "trimmed_mean", "trim": 2}],
+            "learning.partition": [{"kind": "dirichlet", "alpha": "0.1"}, {"kind": "iid"}],
+        },
+    )
+    assert len(varied.cells) == 8
+    last = varied.cells[-1]
+    assert last.label == "behaviour=late:part=0.5, aggregation=trimmed_mean:trim=2, partition=iid"
+    assert str(last.group_of(1).behaviour) == "late:part=0.5"
+    assert last.chain(1).genesis.round.aggregation == AggregationSpec("trimmed_mean", {"trim": 2})
+    assert last.chain(3).learning["partition"] == {"kind": "iid", "seed": 3}
+
+
+def test_combinations_may_be_left_out() -> None:
+    varied = plan(
+        groups={"cheats": {"miners": [1]}},
+        grid={"cheats.behaviour": ["honest", {"name": "late", "part": 0.5}], "genesis.round.winners": [1, 2]},
+        leave_out=[{"cheats": {"behaviour": [{"name": "late", "part": 0.5}]}, "genesis.round.winners": [2]}],
+    )
+    assert [(cell.index, cell.label) for cell in varied.cells] == [
+        (0, "behaviour=honest, winners=1"),
+        (1, "behaviour=honest, winners=2"),
+        (2, "behaviour=late:part=0.5, winners=1"),
+    ]
+
+
+def test_a_behaviour_reads_as_the_word_that_real_workers_take() -> None:
+    flip = read_behaviour({"name": "label_flip", "tests": True, "part": 0.5})
+    assert str(flip) == "label_flip:part=0.5,tests=true"
+    assert parse(str(flip)) == make("label_flip", {"tests": True, "part": 0.5})
+    assert str(read_behaviour("knn")) == "knn"
+
+
+def test_miners_with_data_of_their_own_have_no_partition() -> None:
+    (cell,) = plan(chain="tabular-own", spec={}, trainer="keras").cells
+    assert cell.chain(5).learning["seed"] == 5
+
+
+def test_the_matrix_has_every_attack_and_rule_in_at_most_300_cells() -> None:
+    (matrix,) = [load_plan(file) for file in SHIPPED if file.stem == "matrix"]
+    assert len(matrix.cells) <= 300
+    attacks = {str(cell.group_of(1).behaviour) for cell in matrix.cells}
+    assert {attack.partition(":")[0] for attack in attacks} == set(BUILT_IN)
+    assert {"colluding_tests", "colluding_tests:records=noise"} <= attacks
+    rounds = [cell.chain(1).genesis.round for cell in matrix.cells]
+    assert {rule.voting for rule in rounds} == set(VOTING_RULES)
+    assert all(len(cell.group_of(1).miners) == 3 for cell in matrix.cells)
+    (attacks_plan,) = [load_plan(file) for file in SHIPPED if file.stem == "attacks"]
+    assert attacks <= {str(cell.group_of(1).behaviour) for cell in attacks_plan.cells}
 
 
 def test_a_grid_may_vary_the_number_of_miners() -> None:
@@ -99,7 +163,52 @@ def test_a_grid_may_vary_the_number_of_miners() -> None:
             {"groups": {"a": {"miners": [1]}, "b": {"miners": [1]}}},
             "groups.b.miners has 1, which is in group a already",
         ),
-        ({"groups": {"a": {"miners": [1], "behaviour": "evil"}}}, "groups.a.behaviour names no behaviour"),
+        (
+            {"groups": {"a": {"miners": [1], "behaviour": "evil"}}},
+            "small.toml: groups.a.behaviour cannot be used: there is no behaviour 'evil': it may be one of honest",
+        ),
+        (
+            {"groups": {"a": {"miners": [1], "behaviour": {"name": "sign_flip", "scail": 1}}}},
+            "groups.a.behaviour cannot be used: behaviour sign_flip has no parameter 'scail': it has max_drop, scale",
+        ),
+        (
+            {"groups": {"a": {"miners": [1], "behaviour": {"name": "sign_flip", "scale": "big"}}}},
+            "groups.a.behaviour cannot be used: behaviour sign_flip: scale is 'big', which is no float",
+        ),
+        (
+            {"groups": {"a": {"miners": [1]}}, "grid": {"a.behaviour": ["knn", {"name": "late", "part": 2}]}},
+            "small.toml, cell behaviour=late:part=2: groups.a.behaviour cannot be used: behaviour late: part is 2",
+        ),
+        (
+            {"groups": {"a": {"miners": [1], "behaviour": {"scale": 1}}}},
+            "groups.a.behaviour must be a behaviour's name",
+        ),
+        (
+            {"groups": {"a": {"miners": [1], "behaviour": "late"}}, "grid": {"a.behaviour.part": [0.1]}},
+            "grid.a.behaviour.part cannot be set: groups.a.behaviour is not a section",
+        ),
+        (
+            {"spec": {"genesis.round.aggregation": {"rule": "krum", "faulty": 1}}},
+            "small.toml: genesis.round.aggregation.faulty is 1 but winners is 2: krum needs",
+        ),
+        (
+            {"spec": {"genesis.round.aggregation": {"rule": "krum"}}},
+            "small.toml: genesis.round.aggregation.faulty is missing",
+        ),
+        (
+            {"grid": {"genesis.round.winners": [1, 2]}, "leave_out": [{"rounds": [2]}]},
+            "small.toml: leave_out[0].rounds is not varied: the grid has genesis.round.winners",
+        ),
+        (
+            {"grid": {"genesis.round.winners": [1, 2]}, "leave_out": [{"genesis.round.winners": [1, 3]}]},
+            "small.toml: leave_out[0].genesis.round.winners is [1, 3]: it must be a list of values that the grid",
+        ),
+        (
+            {"grid": {"genesis.round.winners": [1, 2]}, "leave_out": [{"genesis.round.winners": [1, 2]}]},
+            "small.toml: leave_out leaves nothing to run",
+        ),
+        ({"leave_out": [{}]}, "small.toml: leave_out[0] is empty"),
+        ({"leave_out": [1]}, "small.toml: leave_out[0] is 1"),
         ({"groups": {"a": {"miners": [1], "behaviour": 3}}}, "groups.a.behaviour must be a behaviour's name"),
         ({"groups": {"genesis": {"miners": [1]}}}, "groups.genesis cannot be a group's name"),
         ({"grid": {"winners": [1, 2]}}, "small.toml: grid.winners is no field"),

@@ -142,7 +142,10 @@ def test_another_plan_is_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "nothing-like-it"], "there is no such plan: give a file, or one of digits-decreasing"),
+        (
+            ["run", "nothing-like-it"],
+            "there is no such plan: give a file, or one of attacks, digits-decreasing",
+        ),
         (["run", "none/such.toml"], "there is no such file"),
         (["run", "first", "--jobs", "2"], "--jobs is for --simulate"),
         (["run", "matrix"], "the plan's trainer is numpy, which real workers do not have"),
@@ -207,8 +210,41 @@ def test_one_varied_field_is_a_line_and_many_cells_have_no_figures_of_their_own(
     results = load_results(done)
     line = results | {"varied": ["genesis.round.winners"], "runs": results["runs"][::4]}
     assert "grid" in dict(plots.figures(line))
+    values = [f"attack-{number}" for number in range(plots.MOST_CELLS + 1)]
+    longer = [
+        results["runs"][2] | {"cell": cell, "values": {"cheats.behaviour": value}}
+        for cell, value in enumerate(values)
+    ]
+    grid = dict(plots.figures(results | {"varied": ["cheats.behaviour"], "runs": longer}))["grid"]
+    accuracy, places, income = grid.axes
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == values
+    assert all(axes.has_data() and axes.get_xlabel() for axes in (places, income))
     many = [run | {"cell": cell} for cell in range(plots.MOST_CELLS + 1) for run in results["runs"][:1]]
     assert dict(plots.figures(results | {"varied": [], "runs": many})).keys() == {"accuracy"}
+
+
+def test_a_third_field_has_a_heat_map_for_each_value(done: Path) -> None:
+    results = load_results(done)
+    third = "genesis.round.voting"
+    runs = [
+        run | {"cell": run["cell"] + 4 * shift, "values": run["values"] | {third: voting}}
+        for shift, voting in enumerate(("borda", "screened"))
+        for run in results["runs"]
+    ]
+    # One combination is missing: its place stays empty.
+    runs = [run for run in runs if run["cell"] != 7]
+    drawn = dict(plots.figures(results | {"varied": [*results["varied"], third], "runs": runs}))
+    maps = {name: figure for name, figure in drawn.items() if name.startswith("matrix")}
+    assert maps.keys() == {"matrix-borda", "matrix-screened"}
+    for name, filled in (("matrix-borda", 4), ("matrix-screened", 3)):
+        assert maps[name].get_suptitle() == f"small (simulated), voting={name.removeprefix('matrix-')}"
+        accuracy, places, income = maps[name].axes
+        assert (accuracy.get_title(), len(accuracy.texts)) == ("final accuracy (%)", 4)
+        for axes in (accuracy, places, income):
+            assert sum(text.get_text() != "" for text in axes.texts) == filled
+        assert [label.get_text() for label in accuracy.get_xticklabels()] == ["honest", "knn"]
+    scales = [figure.axes[0].get_images()[0].get_clim() for figure in maps.values()]
+    assert scales[0] == scales[1], "the same colour is the same number in both"
 
 
 def test_experiments_are_compared(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
