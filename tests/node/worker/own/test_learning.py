@@ -12,9 +12,9 @@ from node import chain_spec
 from node.learning_task import parse_task, task_bytes
 from node.worker.learning.architectures import architecture_of
 from node.worker.learning.datasets import load_dataset
-from node.worker.learning.learner import TaskLearner
+from node.worker.learning.learner import TaskLearner, _evaluation_part
 from node.worker.learning.records import read_records
-from node.worker.learning.trainer import Trainer
+from node.worker.learning.trainer import KerasTrainer
 from pallets.aggregation.fixed_point import fedavg
 from tests.test_docs import ROOT
 
@@ -30,7 +30,7 @@ def miners(tmp_path_factory: pytest.TempPathFactory) -> list[TaskLearner]:
         patch.setattr(sys, "argv", ["own_data.py", str(folder)])
         runpy.run_path(str(ROOT / "examples" / "own_data.py"), run_name="__main__")
     task = parse_task(task_bytes(SPEC.learning))
-    trainer = Trainer(architecture_of(task), task)
+    trainer = KerasTrainer(architecture_of(task), task)
     return [
         TaskLearner(task, load_dataset(task, folder / name), trainer, index=index, miners=4, test_records=R)
         for index, name in enumerate(MINERS)
@@ -51,7 +51,7 @@ def test_four_miners_learn_what_none_of_them_could_show_the_others(miners: list[
 def test_nothing_held_out_is_shown_or_trained_on(miners: list[TaskLearner]) -> None:
     task = parse_task(task_bytes(SPEC.learning))
     for miner in miners:
-        held_out = {record.tobytes() for record in miner._test.inputs}
+        held_out = {record.tobytes() for record in _evaluation_part(task, miner._data).inputs}
         share = {record.tobytes() for record in miner.own_data()[0]}
         assert len(held_out) == 28
         assert not held_out & share
