@@ -84,6 +84,19 @@ async def test_one_that_shows_a_final_block_is_believed(autojump_clock: Any) -> 
     assert around.abstention.look() == 3
 
 
+async def test_on_a_chain_that_has_begun_a_claim_is_asked_for_until_the_liar_is_gone() -> None:
+    around = Around()
+    around.final_number = 3
+    abstention = Abstention(VALIDATORS[0], around, around, around.sync)  # type: ignore[arg-type]
+    around.join(1, 3)
+    around.join(2, 3)
+    liar = around.join(3, 10**9)
+    assert abstention.look() is None
+    assert around.syncs == 1
+    around.connected.remove(liar)  # banned: it could not show the blocks
+    assert abstention.look() == 3
+
+
 async def test_what_becomes_final_after_the_first_words_is_no_reason_to_abstain() -> None:
     around = Around()
     first = around.join(1, 0)

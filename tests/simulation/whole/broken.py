@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from node.consensus.call_record import CallRecord, CallWithheld
-from node.sync_core import SyncCore
 from pallets.coin import Coin
 from pocl.v1.consensus_pb2 import ConsensusMessage, Vote, VoteKind
 from pocl.v1.extrinsic_pb2 import Call
@@ -13,9 +12,7 @@ from runtime.certificates import vote_message
 from runtime.offences import OffenceKind
 from runtime.transactions import check_due
 from tests.simulation.whole.disk import SimulatedLog
-from tests.simulation.whole.messages import Peer
 from tests.simulation.whole.node import WholeNode
-from tests.simulation.whole.syncing import Syncing
 from tests.simulation.whole.worker import Worker
 
 _mint_reward = Coin.mint_reward
@@ -94,18 +91,3 @@ class NotesInMemory(WholeNode):
     """Knows in one life only what it signed for its worker."""
 
     log_class = _ForgetfulLog
-
-
-class _ForgivingCore(SyncCore[Peer]):
-    def drop(self, peer_id: str, points: int, reason: str) -> None:
-        pass
-
-
-class _ForgivingSync(Syncing):
-    core_class = _ForgivingCore
-
-
-class ForgivesLiars(WholeNode):
-    """Goes on asking the peer whose pages were wrong, whatever came of it."""
-
-    sync_class = _ForgivingSync
