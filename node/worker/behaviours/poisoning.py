@@ -49,8 +49,8 @@ class Poisoner(Attacker):
 
 
 @dataclass(frozen=True)
-class SignFlip:
-    """Send the update with its sign turned, times `scale` (Li et al., RSA, AAAI 2019)."""
+class _Poisoning:
+    """An attack that changes the update, by `scale`."""
 
     scale: float = 1.0
     max_drop: float = 1.0
@@ -62,44 +62,33 @@ class SignFlip:
     def miner(self, seat: Seat) -> Half:
         """Return the miner on this seat."""
         return Poisoner(seat, self._spoil, self.max_drop)
+
+    def _spoil(self, model: bytes, update: Update, rng: np.random.Generator) -> Update:
+        """Return the update that is sent for the trained model and its update."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class SignFlip(_Poisoning):
+    """Send the update with its sign turned, times `scale` (Li et al., RSA, AAAI 2019)."""
 
     def _spoil(self, model: bytes, update: Update, rng: np.random.Generator) -> Update:
         return {name: -self.scale * tensor for name, tensor in update.items()}
 
 
 @dataclass(frozen=True)
-class Scaled:
+class Scaled(_Poisoning):
     """Send the update times `scale`: model replacement, or boosting (Bagdasaryan et al., AISTATS 2020)."""
 
     scale: float = 10.0
-    max_drop: float = 1.0
-
-    def __post_init__(self) -> None:
-        within("scale", self.scale, 0, 1e6)
-        within("max_drop", self.max_drop, 0, 1)
-
-    def miner(self, seat: Seat) -> Half:
-        """Return the miner on this seat."""
-        return Poisoner(seat, self._spoil, self.max_drop)
 
     def _spoil(self, model: bytes, update: Update, rng: np.random.Generator) -> Update:
         return {name: self.scale * tensor for name, tensor in update.items()}
 
 
 @dataclass(frozen=True)
-class GaussianNoise:
+class GaussianNoise(_Poisoning):
     """Add noise of `scale` standard deviations of each tensor (Blanchard et al., NeurIPS 2017)."""
-
-    scale: float = 1.0
-    max_drop: float = 1.0
-
-    def __post_init__(self) -> None:
-        within("scale", self.scale, 0, 1e6)
-        within("max_drop", self.max_drop, 0, 1)
-
-    def miner(self, seat: Seat) -> Half:
-        """Return the miner on this seat."""
-        return Poisoner(seat, self._spoil, self.max_drop)
 
     def _spoil(self, model: bytes, update: Update, rng: np.random.Generator) -> Update:
         noise = noise_like(model, rng)

@@ -132,16 +132,20 @@ async def test_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None
     assert {record.levelname for record in caplog.records} == {"DEBUG"}
 
 
-async def test_waiting_for_the_worker_is_said_as_it_is(
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    autojump_clock: trio.testing.MockClock,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def virtual_time(autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes by at once; what runs in threads runs here, for the clock would jump while a thread works."""
+
     async def at_once(function: Callable[..., Any], *arguments: object) -> Any:
         return function(*arguments)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
+
+
+@pytest.mark.usefixtures("virtual_time")
+async def test_waiting_for_the_worker_is_said_as_it_is(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     silent = SimpleNamespace(snapshot=lambda: None, without_log=False)
     world = World(tmp_path, driver=silent, wait_for_worker_s=25)
     world.reports.set_state("starting")
@@ -155,17 +159,10 @@ async def test_waiting_for_the_worker_is_said_as_it_is(
     assert lines[2].startswith("nothing became final for 30 s: ")
 
 
+@pytest.mark.usefixtures("virtual_time")
 async def test_why_nothing_becomes_final_is_said_every_ten_seconds(
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    autojump_clock: trio.testing.MockClock,
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def at_once(function: Callable[..., Any], *arguments: object) -> Any:
-        return function(*arguments)
-
-    # The clock would jump while a thread works.
-    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
     world = World(tmp_path)
     caplog.set_level(logging.INFO, logger="pocl.node")
     world.connect(peer(CHARLIE, "charlie"))
